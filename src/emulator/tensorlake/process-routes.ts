@@ -9,6 +9,8 @@ import { type Box, type Cloud, type DaemonProcess, daemonOf, finish, nextPid } f
 import { createUnit, type Unit } from './unit.js';
 
 const SIGKILL = 9;
+/** Milliseconds in which the processes of a unit are dead. */
+const KILL_LIMIT_MS = 15_000;
 
 export function processRoutes(cloud: Cloud): Route[] {
   const at = '/api/v1/processes';
@@ -176,6 +178,15 @@ function track(
 ): DaemonProcess {
   const log = createLineLog();
   let running: EmulatedProcess | null = null;
+  let killed = false;
+  /** Everything that the unit started, whatever became of it; not where the whole sandbox goes anyway. */
+  const killUnit = async (exec: EmulatedProcess) => {
+    const sandbox = box.status === 'running' ? box.row?.sandbox : undefined;
+    const options = { user: 0, cwd: '/', timeoutMs: KILL_LIMIT_MS };
+    // without an answer the sandbox is gone, or this has to be left to the backend
+    const result = await sandbox?.exec(unit.killArgv, options).catch(() => null);
+    if (result?.exitCode !== 0) exec.kill();
+  };
   const watch = async () => {
     running = await begun;
     if (running === null) {
@@ -185,8 +196,12 @@ function track(
     for await (const event of running.events('start')) {
       if (event.kind === 'data') {
         log.push(event.stream, event.stream === 'stderr' ? unit.stderr(event.chunk) : event.chunk);
-        if (unit.exitCode !== null) running.kill();
+        if (unit.exitCode !== null && !killed) {
+          killed = true;
+          await killUnit(running);
+        }
       } else if (unit.exitCode !== null) finish(process, { exitCode: unit.exitCode });
+      else if (killed) finish(process, { signal: SIGKILL });
       else if (event.end.how === 'exited') {
         log.push('stderr', unit.rest());
         const { exitCode, signal } = event.end.result;
@@ -213,7 +228,9 @@ function track(
     closeStdin: () => pipe?.close(),
     kill() {
       pipe?.kill();
-      running?.kill();
+      if (running === null || killed || process.status !== 'running') return;
+      killed = true;
+      void killUnit(running);
     },
   };
   box.processes.set(process.pid, process);
