@@ -23,17 +23,26 @@ const LOOK_LIMIT_MS = 15_000;
 /** In the arguments of each process that runs a script. */
 const UNIT = 'plumbline-unit';
 
+/** Seconds after which what ignores SIGTERM at the limit of a script is killed. */
+const GRACE_SEC = 5;
+
 /**
- * $1 is the word that ends the output, $2 what comes after the script. The script travels as a variable, so that nobody finds
- * the words of a command in a process list once it has ended.
+ * $1 is the word that ends the output, $2 what comes after the script, $3 its limit in seconds or nothing: the daemon has one
+ * only for calls that hold their connection. At the limit the script's process group is killed, and the process ends with it:
+ * then the daemon kills what is left (see STAY). An image without a `timeout` that takes -k goes without.
+ * The script travels as a variable, so that nobody finds the words of a command in a process list once it has ended.
  */
-const RUN = `s=$PLUMBLINE_SCRIPT; unset PLUMBLINE_SCRIPT; /bin/sh -c "$s"; r=$?; printf '\\n%s %s\\n' "$1" "$r"; exec /bin/sh -c "$2" ${UNIT}`;
+const RUN = `s=$PLUMBLINE_SCRIPT; unset PLUMBLINE_SCRIPT; t=; up() { read -r u x 2>/dev/null < /proc/uptime && u=\${u%%.*}; }
+[ -n "$3" ] && timeout -k 1 1 true 2>/dev/null && up && { t="timeout -k ${GRACE_SEC} $3"; end=$((u+$3)); }
+$t /bin/sh -c "$s"; r=$?; printf '\\n%s %s\\n' "$1" "$r"
+[ -n "$t" ] && up && [ "$u" -ge "$end" ] && exit "$r"
+exec /bin/sh -c "$2" ${UNIT}`;
 
 /**
  * The process of a script stays while something that it may have left behind is running: the daemon kills that, processes with
  * a session of their own among it, as soon as the process has ended (Tensorlake's CLI says so), while `docker exec` lets it
  * live. What is older, or belongs to the process of another script, was not left by this one; without a command line it is the
- * kernel's or dead.
+ * kernel's or dead. It looks twice, because a process that forks and ends during the first look is in neither half of it.
  */
 const STAY = `exec >/dev/null 2>&1 </dev/null
 stat() { s=; read -r s < "/proc/$1/stat" || [ -n "$s" ] || return 1; s=\${s##*) }; set -- $s; pp=$2; shift 19; t=$1; }
@@ -43,7 +52,7 @@ others() { q=$1; while [ "$q" -gt 1 ]; do args "$q" || return 0; case $a in *${U
 left() { for d in /proc/[0-9]*; do p=\${d#/proc/}; case $above in *" $p "*) continue;; esac
 stat "$p" && [ "$t" -ge "$mine" ] && args "$p" || continue
 others "$p" || return 0; done; return 1; }
-while left; do sleep 2; done`;
+while left || left; do sleep 2; done`;
 
 export interface TensorlakeShell extends RemoteShell {
   /** Runs `/bin/sh -c script` as the image has it: its user, directory and environment. @returns what it printed */
@@ -83,8 +92,10 @@ export async function createShell(options: ShellOptions): Promise<TensorlakeShel
     }
   };
 
-  const start = (script: string, word: string, last: string, asRoot: boolean, signal: AbortSignal | undefined) => {
-    const args = ['-c', RUN, UNIT, word, last];
+  const start = (script: string, word: string, last: string, asRoot: boolean, hooks: ScriptHooks) => {
+    const { signal, limitMs } = hooks;
+    const limit = limitMs === null ? '' : String(Math.ceil(limitMs / 1000));
+    const args = ['-c', RUN, UNIT, word, last, limit];
     return call('exec', 'start of a process', signal, () =>
       calls.startProcess('/bin/sh', {
         args,
@@ -118,7 +129,7 @@ export async function createShell(options: ShellOptions): Promise<TensorlakeShel
     async script(text, hooks) {
       const word = randomBytes(12).toString('hex');
       const last = options.keepBackground ? STAY : 'exit 0';
-      const { pid } = await start(text, word, last, true, hooks.signal);
+      const { pid } = await start(text, word, last, true, hooks);
       return listen(pid, word, hooks);
     },
     write: (path, data, signal) => call('transfer', `writing ${path}`, signal, () => calls.writeFile(path, data)),
@@ -127,12 +138,13 @@ export async function createShell(options: ShellOptions): Promise<TensorlakeShel
     },
     async asImage(text, signal) {
       const word = randomBytes(12).toString('hex');
-      const { pid } = await start(text, word, 'exit 0', false, signal);
       let words = '';
       const onStdout = (chunk: string) => {
         words += chunk;
       };
-      const end = await listen(pid, word, { limitMs: null, signal, onStdout });
+      const hooks = { limitMs: null, signal, onStdout };
+      const { pid } = await start(text, word, 'exit 0', false, hooks);
+      const end = await listen(pid, word, hooks);
       if (end.exitCode !== 0) throw new ExecError(`the sandbox could not be looked at: ${end.stderr.trim()}`);
       return words;
     },

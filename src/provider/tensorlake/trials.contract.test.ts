@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { SandboxProvider } from '../../model/provider.js';
+import type { Sandbox, SandboxProvider } from '../../model/provider.js';
 import { loadTask } from '../../task/load-task.js';
 import { CONTRACT_IMAGE } from '../../testing/contract.js';
 import { type EmulatedProvider, emulatedProvider } from '../../testing/emulated-provider.js';
@@ -12,6 +12,9 @@ import { runAttempt } from '../../trial/run-attempt.js';
 import { guardProvider } from '../guard.js';
 import { openJournal } from '../journal.js';
 import { currentOwner } from '../owner.js';
+import { readConfig } from './config.js';
+import { loadSdk } from './sdk.js';
+import { createShell } from './shell.js';
 
 const SUITE = join(import.meta.dirname, '../../../suites/reference');
 /** One plain; one whose solution leaves a service behind; one with links, modes and empty directories in its context. */
@@ -61,8 +64,46 @@ test.for(TASKS)('a trial of %s passes and leaves nothing behind', { timeout: 600
   expect(record.exception).toBeNull();
   expect(record.outcome).toBe('pass');
   expect(await provider.list('all')).toEqual([]);
-  expect(await emulated?.backend.list('all')).toEqual([]);
+  // other tests may have emulators on the same backend
+  const left = (await emulated?.backend.list('all')) ?? [];
+  expect(left.filter(({ runId }) => runId === `emulator-tensorlake-${process.pid}`)).toEqual([]);
 });
+
+/** A sandbox of the contract's image, through the SDK. */
+async function open(remote: SandboxProvider, name: string, raw: boolean): Promise<Sandbox> {
+  const ctx = { signal: AbortSignal.timeout(280_000), onEvent: () => undefined };
+  const image = await remote.prepare(CONTRACT_IMAGE, {
+    ...ctx,
+    owner: owner(),
+    forceBuild: false,
+    onLog: () => undefined,
+  });
+  return remote.create(
+    {
+      name,
+      image,
+      owner: owner(),
+      labels: {},
+      resources: CONTRACT_IMAGE.resources,
+      env: {},
+      workdir: null,
+      network: { mode: 'public' },
+      networkWillChange: false,
+      raw,
+    },
+    ctx,
+  );
+}
+
+/**
+ * Waits in the sandbox for the end of all processes whose pids are in /srv/pid, and says what came of it. A zombie has ended:
+ * with --raw nothing need reap it.
+ */
+async function fate(sandbox: Sandbox, tenths: number): Promise<string> {
+  const look = `alive() { while read -r p; do state=$(cut -d' ' -f3 "/proc/$p/stat" 2>/dev/null) && [ "$state" != Z ] && return 0; done < /srv/pid; return 1; }
+    i=0; while alive && [ $i -lt ${tenths} ]; do i=$((i+1)); sleep 0.1; done; alive && echo alive || echo killed`;
+  return Buffer.from((await sandbox.exec(['sh', '-c', look])).stdout).toString();
+}
 
 describe('the daemon kills what a command leaves behind', () => {
   test.for([
@@ -70,39 +111,34 @@ describe('the daemon kills what a command leaves behind', () => {
     ['not in a sandbox with the intervention `background`', false, 'alive\n'],
   ] as const)('%s', { timeout: 300_000 }, async ([, raw, expected], { skip }) => {
     if (provider === null) return skip('neither docker nor the embedded provider works on this machine');
-    if (raw && emulated?.backend.name === 'docker') {
-      return skip(
-        'on Docker the emulated daemon misses one left process since PID 1 is the keep-alive shell: docs/providers.md',
-      );
-    }
-    const ctx = { signal: AbortSignal.timeout(280_000), onEvent: () => undefined };
-    const image = await provider.prepare(CONTRACT_IMAGE, {
-      ...ctx,
-      owner: owner(),
-      forceBuild: false,
-      onLog: () => undefined,
-    });
-    await using sandbox = await provider.create(
-      {
-        name: `trait-${raw}`,
-        image,
-        owner: owner(),
-        labels: {},
-        resources: CONTRACT_IMAGE.resources,
-        env: {},
-        workdir: null,
-        network: { mode: 'public' },
-        networkWillChange: false,
-        raw,
-      },
-      ctx,
-    );
+    await using sandbox = await open(provider, `trait-${raw}`, raw);
     expect(sandbox.interventions.includes('background')).toBe(!raw);
     await sandbox.exec(['sh', '-c', 'setsid sleep 600 >/dev/null 2>&1 </dev/null & echo $! > /srv/pid']);
     // the daemon acts when the leader has ended, and that is after the command: wait for the end of one or the other
-    // (a zombie has ended: with --raw nothing need reap it)
-    const look = `alive() { state=$(cut -d' ' -f3 "/proc/$(cat /srv/pid)/stat" 2>/dev/null) && [ "$state" != Z ]; }
-      i=0; while alive && [ $i -lt 50 ]; do i=$((i+1)); sleep 0.1; done; alive && echo alive || echo killed`;
-    expect(Buffer.from((await sandbox.exec(['sh', '-c', look])).stdout).toString()).toBe(expected);
+    expect(await fate(sandbox, 50)).toBe(expected);
   });
+});
+
+test('a command whose client has vanished is killed in the sandbox after its limit, with all that it started', {
+  timeout: 300_000,
+}, async ({ skip }) => {
+  if (provider === null || emulated === null)
+    return skip('neither docker nor the embedded provider works on this machine');
+  await using sandbox = await open(provider, 'vanished', false);
+  const config = readConfig({ env: { ...process.env, ...emulated.emulator.env }, stateDir: dir });
+  const sdk = await loadSdk(config);
+  const shell = await createShell({ sdk, sandboxId: sandbox.id, keepBackground: true, requestSec: 60 });
+  const client = new AbortController();
+  const script = `trap '' TERM; echo $$ > /srv/pid; setsid sleep 600 & echo $! >> /srv/pid; (setsid sleep 600 & echo $! >> /srv/pid)
+    echo begun; while :; do sleep 600; done`;
+  const running = shell.script(script, {
+    limitMs: 3_000,
+    signal: client.signal,
+    onStdout: (text) => {
+      if (text.includes('begun')) client.abort(new Error('the client is gone'));
+    },
+  });
+  await expect(running).rejects.toThrow('the client is gone');
+  expect(await fate(sandbox, 5)).toBe('alive\n');
+  expect(await fate(sandbox, 200)).toBe('killed\n');
 });
