@@ -20,7 +20,7 @@ const PROVIDER_FOLDERS = ['embedded', 'docker', 'tensorlake', 'modal', 'daytona'
 const ANYTHING = ['*'];
 
 const ROOMS: Record<string, Room> = {
-  util: { imports: [], npm: ['p-limit'] },
+  util: { imports: [], npm: ['p-limit', 'undici'] },
   model: { imports: ['util'], npm: [] },
   exception: { imports: ['model', 'util'], npm: [] },
   task: {

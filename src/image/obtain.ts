@@ -11,7 +11,8 @@ import { type PullOptions, pullImage } from './registry/pull.js';
 import type { LocalImageStore } from './store/store.js';
 import type { StoredImage } from './types.js';
 
-export interface ObtainOptions extends Pick<PullOptions, 'credentials' | 'mirrors' | 'platform' | 'connectLimitMs'> {
+export interface ObtainOptions
+  extends Pick<PullOptions, 'credentials' | 'mirrors' | 'web' | 'platform' | 'connectLimitMs'> {
   readonly signal?: AbortSignal;
   /** The raw log of a pull or a bootstrap as it comes. */
   readonly onLog?: (chunk: string) => void;

@@ -1,7 +1,8 @@
-/** How this user reaches registries: credentials and mirrors, from the environment that the caller passes in. */
+/** How this user reaches registries: credentials, mirrors and proxies, from the environment that the caller passes in. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentDefinitionError } from '../../exception/errors.js';
+import { webAccess } from '../../util/web.js';
 import { dockerCredentials } from './credentials.js';
 import { DOCKER_HUB_ALIASES, DOCKER_HUB_NAME } from './hosts.js';
 import type { PullOptions } from './pull.js';
@@ -14,10 +15,11 @@ export const MIRRORS_VARIABLE = 'PLUMBLINE_REGISTRY_MIRRORS';
 /** @throws EnvironmentDefinitionError when the variable holds something that is no mirror */
 export function registryAccess(
   env: Readonly<Record<string, string | undefined>>,
-): Required<Pick<PullOptions, 'credentials' | 'mirrors'>> {
+): Required<Pick<PullOptions, 'credentials' | 'mirrors' | 'web'>> {
   return {
     credentials: dockerCredentials(env['DOCKER_CONFIG'] || join(env['HOME'] || homedir(), '.docker')),
     mirrors: parseMirrors(env[MIRRORS_VARIABLE] ?? ''),
+    web: webAccess(env),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Answers to `WWW-Authenticate`: basic, and bearer tokens (distribution spec, "token authentication"). */
 import { ImagePullError } from '../../exception/errors.js';
+import type { Web } from '../../util/web.js';
 import type { Credentials } from './credentials.js';
 import { responseError } from './errors.js';
 import { isLoopback } from './hosts.js';
@@ -32,6 +33,7 @@ export async function answerChallenge(
   challenge: Challenge,
   credentials: Credentials | null,
   scope: string,
+  { fetch }: Web,
   signal: AbortSignal,
 ): Promise<string | null> {
   if (challenge.scheme === 'basic') return credentials?.kind === 'basic' ? basicHeader(credentials) : null;

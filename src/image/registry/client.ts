@@ -1,10 +1,11 @@
 /** Requests to one registry endpoint for one repository: authentication, retries, polite waits, errors with their meaning. */
 import { ImagePullError, PlumblineError } from '../../exception/errors.js';
 import { sleep } from '../../util/deadline.js';
+import { DIRECT, type Web } from '../../util/web.js';
 import { answerChallenge, parseChallenge } from './auth.js';
-import { CONNECT_LIMIT_MS, probeRegistry } from './connect.js';
+import { CONNECT_LIMIT_MS, probeProxy, probeRegistry } from './connect.js';
 import type { CredentialSource } from './credentials.js';
-import { MAX_POLITE_WAIT_MS, requestError, responseError, retryAfterMs } from './errors.js';
+import { isFinal, MAX_POLITE_WAIT_MS, requestError, responseError, retryAfterMs } from './errors.js';
 import { isLoopback } from './hosts.js';
 
 export interface RegistryClient {
@@ -24,6 +25,8 @@ export interface GetRequest {
 
 export interface ClientOptions {
   readonly credentials: CredentialSource;
+  /** Default: Node's fetch, without a proxy. */
+  readonly web?: Web;
   readonly connectLimitMs?: number;
   /** First wait between attempts, doubled each time; milliseconds. */
   readonly backoffMs?: number;
@@ -45,7 +48,8 @@ export async function openRegistry(
   options: ClientOptions,
   signal?: AbortSignal,
 ): Promise<RegistryClient> {
-  const base = await chooseBase(endpoint, options, signal);
+  const { web = DIRECT } = options;
+  const base = await chooseBase(endpoint, options, web, signal);
   const host = new URL(base).host;
   const scope = `repository:${repository}:pull`;
   let authorization: string | null = null;
@@ -54,13 +58,16 @@ export async function openRegistry(
     const url = `${base}/v2/${repository}/${path}`;
     const limited = limit(stop);
     const ask = () =>
-      fetch(url, { headers: { ...headers, ...(authorization !== null && { authorization }) }, signal: limited.signal });
+      web.fetch(url, {
+        headers: { ...headers, ...(authorization !== null && { authorization }) },
+        signal: limited.signal,
+      });
     try {
       const first = await ask();
       if (first.status !== 401) return first;
       const challenge = parseChallenge(first.headers.get('www-authenticate') ?? '');
       if (challenge === null) return first;
-      const answer = await answerChallenge(challenge, await options.credentials(host), scope, limited.signal);
+      const answer = await answerChallenge(challenge, await options.credentials(host), scope, web, limited.signal);
       if (answer === null || answer === authorization) return first;
       await first.body?.cancel();
       authorization = answer;
@@ -93,7 +100,8 @@ async function attemptOnce(ask: () => Promise<Response>, request: GetRequest, ho
   } catch (error) {
     request.signal?.throwIfAborted();
     if (error instanceof PlumblineError) return { error, again: false, waitMs: null };
-    return { error: requestError(host, error), again: true, waitMs: null };
+    const final = isFinal(error);
+    return { error: requestError(host, error), again: !final, waitMs: null };
   }
   if (response.ok || request.accept?.includes(response.status)) return { response };
   const now = Date.now();
@@ -105,15 +113,20 @@ async function attemptOnce(ask: () => Promise<Response>, request: GetRequest, ho
   return { error, again: status >= 500 || (status === 429 && waitMs !== null), waitMs };
 }
 
-async function chooseBase(endpoint: string, options: ClientOptions, signal: AbortSignal | undefined): Promise<string> {
+async function chooseBase(
+  endpoint: string,
+  options: ClientOptions,
+  web: Web,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const limitMs = options.connectLimitMs ?? CONNECT_LIMIT_MS;
   if (/^https?:\/\//.test(endpoint)) {
     const base = endpoint.replace(/\/+$/, '').replace(/\/v2$/, '');
-    await probeRegistry(base, limitMs, signal);
+    await probe(base, web, limitMs, signal);
     return base;
   }
   if (!isLoopback(endpoint)) {
-    await probeRegistry(`https://${endpoint}`, limitMs, signal);
+    await probe(`https://${endpoint}`, web, limitMs, signal);
     return `https://${endpoint}`;
   }
   await probeRegistry(
@@ -122,6 +135,17 @@ async function chooseBase(endpoint: string, options: ClientOptions, signal: Abor
     signal,
   );
   return (await speaksTls(endpoint, signal)) ? `https://${endpoint}` : `http://${endpoint}`;
+}
+
+/** Behind a proxy only the proxy can be tried for a connection; what it says of the registry comes with the first request. */
+async function probe(base: string, web: Web, limitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  let proxy: ReturnType<Web['proxyFor']>;
+  try {
+    proxy = web.proxyFor(base);
+  } catch (error) {
+    throw requestError(new URL(base).host, error);
+  }
+  await (proxy === null ? probeRegistry(base, limitMs, signal) : probeProxy(base, proxy, limitMs, signal));
 }
 
 async function speaksTls(host: string, signal: AbortSignal | undefined): Promise<boolean> {

@@ -1,6 +1,9 @@
 /** What a registry's answer, or its silence, means for the caller. */
 import { ImagePullError, type PlumblineError, RegistryRateLimitError } from '../../exception/errors.js';
 import { causeChain } from '../../util/cause-chain.js';
+import { CERTIFICATE_FIX, isUntrusted } from '../../util/certificate.js';
+import { ProxySettingError } from '../../util/proxy.js';
+import { ProxyError } from '../../util/web.js';
 
 /** No connection: DNS, refused, no route, or no answer within the limit. Never a status code. */
 export class RegistryUnreachable extends Error {
@@ -26,6 +29,21 @@ const NO_CONNECTION =
 
 /** A request without an answer: unreachable when there was no connection; broken, refused by TLS or timed out otherwise. */
 export function requestError(host: string, error: unknown): ImagePullError {
+  if (error instanceof ProxySettingError || (error instanceof ProxyError && error.status === 407)) {
+    return new ImagePullError(`The registry ${host} was not asked: ${error.message}.`, {
+      cause: error,
+      retryable: false,
+      origin: 'harness',
+    });
+  }
+  if (error instanceof ProxyError) return unreachable(host, new Error(error.message));
+  if (isUntrusted(error)) {
+    return new ImagePullError(`The certificate of the registry ${host} is not trusted: ${CERTIFICATE_FIX}.`, {
+      cause: error,
+      retryable: false,
+      origin: 'harness',
+    });
+  }
   let code: unknown;
   for (let cause: unknown = error; cause instanceof Error && code === undefined; cause = cause.cause) {
     code = (cause as { code?: unknown }).code;
@@ -35,6 +53,13 @@ export function requestError(host: string, error: unknown): ImagePullError {
   return new ImagePullError(`The connection to the registry ${host} broke: ${reasons.at(-1) ?? String(error)}.`, {
     cause: error,
   });
+}
+
+/** An error that another try cannot change. */
+export function isFinal(error: unknown): boolean {
+  return (
+    error instanceof ProxySettingError || (error instanceof ProxyError && error.status === 407) || isUntrusted(error)
+  );
 }
 
 /** Longest wait that `Retry-After` may ask of us before we give up instead, in milliseconds. */

@@ -11,6 +11,7 @@ import {
 } from '../../exception/errors.js';
 import type { Platform } from '../../model/image.js';
 import { createLimiter } from '../../util/limit.js';
+import type { Web } from '../../util/web.js';
 import { decompressed } from '../archive/decompress.js';
 import {
   choosePlatform,
@@ -36,6 +37,8 @@ export interface PullOptions {
   readonly platform?: Platform;
   /** Registry of a name (`docker.io`) → hosts or URLs that are asked first. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  /** Default: Node's fetch, without a proxy. */
+  readonly web?: Web;
   readonly signal?: AbortSignal;
   /** One line per step. */
   readonly onLog?: (line: string) => void;

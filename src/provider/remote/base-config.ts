@@ -23,7 +23,7 @@ export interface BaseConfig {
 
 export type BaseConfigs = (ref: string, platform: Platform, signal: AbortSignal) => Promise<BaseConfig>;
 
-/** Looks each image up once per process. @param env of the caller: credentials and mirrors */
+/** Looks each image up once per process. @param env of the caller: credentials, mirrors and proxies */
 export function createBaseConfigs(env: Readonly<Record<string, string | undefined>>): BaseConfigs {
   const known = new Map<string, Promise<BaseConfig>>();
   return (ref, platform, signal) => {
@@ -42,21 +42,21 @@ async function lookUp(
   signal: AbortSignal,
 ): Promise<BaseConfig> {
   const reference = parseReference(ref);
-  const { credentials, mirrors } = registryAccess(env);
+  const { mirrors, ...access } = registryAccess(env);
   const endpoints = [...(mirrors[reference.registry] ?? []), apiHost(reference.registry)];
   const target = reference.digest ?? reference.tag ?? 'latest';
   for (const [index, endpoint] of endpoints.entries()) {
     try {
-      const client = await openRegistry(endpoint, reference.repository, { credentials }, signal);
+      const client = await openRegistry(endpoint, reference.repository, access, signal);
       return { config: await configOf(client, target, platform, ref, signal), known: true };
     } catch (error) {
       signal.throwIfAborted();
       if (index < endpoints.length - 1) continue; // a mirror may fail in any way
-      if (isRegistryUnreachable(error)) return { config: usual(platform), known: false };
+      if (isRegistryUnreachable(error)) return { config: usualConfig(platform), known: false };
       throw error;
     }
   }
-  return { config: usual(platform), known: false };
+  return { config: usualConfig(platform), known: false };
 }
 
 async function configOf(
@@ -80,7 +80,7 @@ async function configOf(
 }
 
 /** Docker's PATH, root, `/`, nothing that starts by itself: Debian, Ubuntu, Fedora and Alpine say just that. */
-function usual(platform: Platform): OciImageConfig {
+export function usualConfig(platform: Platform): OciImageConfig {
   const [os = 'linux', architecture = ''] = platform.split('/');
   return {
     os,

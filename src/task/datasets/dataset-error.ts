@@ -1,5 +1,6 @@
 /** What goes wrong between a dataset's name and its files on disk. */
 import { errorMessage } from '../../util/cause-chain.js';
+import { ProxyError } from '../../util/web.js';
 import { SelectionError } from '../selection.js';
 
 export interface DatasetErrorDetails {
@@ -33,10 +34,12 @@ export function withoutPasswords(text: string): string {
   return text.replace(/:\/\/[^/@\s]+@/g, '://***@');
 }
 
-/** The innermost reason of a failed request: undici's own message is only "fetch failed". */
+/** The innermost reason of a failed request, undici's own message being only "fetch failed"; a proxy's name is kept. */
 export function rootMessage(error: unknown): string {
   let current: unknown = error;
-  for (let depth = 0; depth < 8 && current instanceof Error && current.cause !== undefined; depth += 1)
+  for (let depth = 0; depth < 8 && current instanceof Error && current.cause !== undefined; depth += 1) {
+    if (current instanceof ProxyError) return current.message;
     current = current.cause;
+  }
   return errorMessage(current);
 }

@@ -1,5 +1,8 @@
 /** Reads over HTTP with bounded waits and retries. Only reads: everything here may be sent twice. */
+import { CERTIFICATE_FIX, isUntrusted } from '../../util/certificate.js';
 import { sleep } from '../../util/deadline.js';
+import { ProxySettingError } from '../../util/proxy.js';
+import { DIRECT, ProxyError, type Web } from '../../util/web.js';
 import { MAX_JSON_BYTES } from './constants.js';
 import { DatasetError, rootMessage } from './dataset-error.js';
 
@@ -9,6 +12,8 @@ export interface HttpPolicy {
   readonly retryDelaysMs: readonly number[];
   /** Without an answer, or without a byte of it, for so long the attempt has failed; milliseconds. */
   readonly idleTimeoutMs: number;
+  /** Default: Node's fetch, without a proxy. */
+  readonly web?: Web;
 }
 
 /** Harbor waits 120 s for a table; a download has no total limit, because a large package may be slow and still alive. */
@@ -98,7 +103,7 @@ async function retried<T>(
           {
             dataset: request.subject,
             url: request.url,
-            fix: 'check the network (proxy variables are not used) and the registry’s state, then run the command again',
+            fix: 'check the network, HTTP(S)_PROXY and the registry’s state, then run the command again',
             cause: error,
           },
           true,
@@ -121,7 +126,7 @@ async function once<T>(
   }
   const watch = watchIdle(policy);
   try {
-    const response = await opened(request, watch.signal);
+    const response = await opened(request, policy.web ?? DIRECT, watch.signal);
     watch.touch();
     const chunks = bodyOf(response, watch.touch);
     if (response.status === 429 || response.status >= 500) {
@@ -134,18 +139,30 @@ async function once<T>(
   }
 }
 
-async function opened(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+async function opened(request: HttpRequest, web: Web, signal: AbortSignal): Promise<Response> {
   const json = request.body === undefined ? {} : { 'Content-Type': 'application/json' };
   try {
-    return await fetch(request.url, {
+    return await web.fetch(request.url, {
       method: request.method ?? 'GET',
       headers: { ...json, ...request.headers },
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       signal,
     });
   } catch (error) {
+    const fix = fixOf(error);
+    if (fix !== null) {
+      const { subject: dataset, url } = request;
+      throw new DatasetError(`no connection: ${rootMessage(error)}`, { dataset, url, fix, cause: error }, true);
+    }
     throw new Transient(rootMessage(error), 0, error);
   }
+}
+
+/** What to change when another try cannot help; null when it may. */
+function fixOf(error: unknown): string | null {
+  if (isUntrusted(error)) return CERTIFICATE_FIX;
+  if (error instanceof ProxySettingError) return 'name an HTTP proxy';
+  return error instanceof ProxyError && error.status === 407 ? 'give the proxy’s URL its user and password' : null;
 }
 
 /** Errors of the connection are told apart from errors of whoever reads. */

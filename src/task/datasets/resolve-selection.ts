@@ -5,6 +5,7 @@
 
 import type { LoadedTask } from '../../model/task.js';
 import { createLimiter } from '../../util/limit.js';
+import { webAccess } from '../../util/web.js';
 import type { HostEnv } from '../env-template.js';
 import { filtered, type Suite, type SuiteLoad, uniqueById } from '../load-suite.js';
 import { finishTask, readTask } from '../load-task.js';
@@ -48,7 +49,7 @@ export interface OpenSources extends Sources {
 export function openSources(settings: DatasetSettings): OpenSources {
   const stop = new AbortController();
   const signal = settings.signal === undefined ? stop.signal : AbortSignal.any([settings.signal, stop.signal]);
-  const policy: HttpPolicy = { ...DEFAULT_POLICY, ...settings.http, signal };
+  const policy: HttpPolicy = { ...DEFAULT_POLICY, web: webAccess(settings.env), ...settings.http, signal };
   const notes: string[] = [];
   const { cacheDir, cwd, env, registry = DEFAULT_REGISTRY, onProgress = () => {} } = settings;
   const note = (text: string) => void notes.push(text);
