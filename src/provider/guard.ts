@@ -42,7 +42,7 @@ export function guardProvider(provider: SandboxProvider, options: GuardOptions):
   };
 
   const create = async (spec: SandboxSpec, ctx: ProviderContext): Promise<Sandbox> => {
-    const complaint = complainAboutSpec(spec);
+    const complaint = complainAboutSpec(spec, provider.capabilities);
     if (complaint) throw new SandboxCreateError(complaint);
     ctx.signal.throwIfAborted();
     const entry = journalEntry(provider, spec);

@@ -29,6 +29,11 @@ export function sandboxLabels(spec: Pick<SandboxSpec, 'name' | 'owner' | 'labels
   return labels;
 }
 
+/** What finds a sandbox by name: that is unique among those of one process's run only, and others may use the same account. */
+export function nameLabels(name: string, { runId, owner }: Pick<Owner, 'runId' | 'owner'>): Labels {
+  return { [LABEL_NAME]: name, [LABEL_RUN]: runId, [LABEL_OWNER]: owner };
+}
+
 /** The owner behind a set of labels; null when the thing is not ours. */
 export function ownerFromLabels(labels: Readonly<Record<string, string | undefined>>): Owner | null {
   const runId = labels[LABEL_RUN];

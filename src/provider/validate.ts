@@ -1,6 +1,6 @@
 /** Rules on arguments that no backend should have to answer in its own words. */
 import { isAbsolute } from 'node:path/posix';
-import type { ExecOptions, SandboxSpec } from '../model/provider.js';
+import type { Capabilities, ExecOptions, SandboxSpec } from '../model/provider.js';
 
 /** What is wrong with a call, in words; null when nothing is. */
 export type Complaint = string | null;
@@ -45,7 +45,7 @@ export function complainAboutEnv(env: Readonly<Record<string, string>>): Complai
   return null;
 }
 
-export function complainAboutSpec(spec: SandboxSpec): Complaint {
+export function complainAboutSpec(spec: SandboxSpec, { networkModes }: Capabilities): Complaint {
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(spec.name)) {
     return `sandbox name ${JSON.stringify(spec.name)} is not 1 to 63 characters of [a-z0-9-]`;
   }
@@ -55,5 +55,8 @@ export function complainAboutSpec(spec: SandboxSpec): Complaint {
   }
   const long = Object.entries(spec.labels).find(([, value]) => value.length > 63);
   if (long) return `label ${long[0]} is longer than 63 characters`;
+  if (!networkModes.includes(spec.network.mode)) {
+    return `network_mode "${spec.network.mode}" is not a capability of this provider`;
+  }
   return complainAboutEnv(spec.env);
 }

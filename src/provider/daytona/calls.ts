@@ -1,7 +1,8 @@
 /** One call of the control plane: bounded, abortable, repeated when that can do no harm, and held against what a reply must be. */
 import { NetworkError } from '../../exception/errors.js';
 import type { AdaptiveLimit } from '../remote/adaptive-limit.js';
-import { type Retry, type RetryPolicy, retrying } from '../remote/retry.js';
+import { type Attempt, createCaller } from '../remote/calls.js';
+import type { RetryPolicy } from '../remote/retry.js';
 import { type DaytonaCall, daytonaError, isRepeatable, statusOf } from './errors.js';
 import type { CallOptions, DaytonaClient, SandboxDto, SnapshotDto } from './sdk.js';
 
@@ -16,25 +17,15 @@ export interface Cloud {
   readonly creates: AdaptiveLimit;
 }
 
-export interface Attempt {
-  readonly what: string;
-  readonly call: DaytonaCall;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: Retry['onEvent'];
-  readonly mayRetry?: Retry['mayRetry'];
-}
+const call = createCaller(daytonaError, isRepeatable);
 
 /** @throws the typed error, or the signal's reason */
-export async function again<T>(cloud: Cloud, attempt: Attempt, work: (options: CallOptions) => Promise<T>): Promise<T> {
-  const { what, call, signal, onEvent, mayRetry = isRepeatable } = attempt;
-  return await retrying({ what, policy: cloud.policy, signal, mayRetry, onEvent }, async () => {
-    try {
-      return await work({ timeout: cloud.requestTimeoutMs, signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw daytonaError(error, call, what);
-    }
-  });
+export async function again<T>(
+  cloud: Cloud,
+  attempt: Attempt<DaytonaCall>,
+  work: (options: CallOptions) => Promise<T>,
+): Promise<T> {
+  return call(cloud, attempt, () => work({ timeout: cloud.requestTimeoutMs, signal: attempt.signal }));
 }
 
 /** Null for what is not there. */

@@ -2,40 +2,37 @@
  * From an environment's definition to a snapshot. Its name holds the content and what Daytona bakes in, so equal environments share
  * it, across trials, runs and hosts.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  EnvironmentDefinitionError,
   ImageBuildError,
   ImagePullError,
   NetworkError,
-  PlumblineError,
+  type PlumblineError,
   RegistryRateLimitError,
 } from '../../exception/errors.js';
-import { contextDigest } from '../../image/context-digest.js';
-import { hostPlatform } from '../../image/platform.js';
-import type { ImageSpec, Platform, PreparedImage } from '../../model/image.js';
+import type { ImageSpec, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { bounded } from '../bounded.js';
-import { withHostLock } from '../host-lock.js';
 import type { BaseConfigs } from '../remote/base-config.js';
+import type { Attempt } from '../remote/calls.js';
+import { foundOrMade } from '../remote/found-or-made.js';
 import { imageDefaults } from '../remote/image-defaults.js';
+import { imageDigest, imageName, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { assertPlatform, remotePlatform } from '../remote/platform.js';
+import { baseInstead, type Planner } from '../remote/replay.js';
 import { followBuildLog, type HeardLog } from './build-log.js';
-import { type Attempt, again, asSnapshot, type Cloud, unlessMissing } from './calls.js';
-import { buildInput, stagedDockerfile } from './context.js';
-import { statusOf } from './errors.js';
-import { mayReplay, withReplayPlan } from './replay.js';
+import { again, asSnapshot, type Cloud, unlessMissing } from './calls.js';
+import { buildInput } from './context.js';
+import { type DaytonaCall, statusOf } from './errors.js';
 import { type SnapshotSize, snapshotSize } from './resources.js';
 import type { ContextItem, SnapshotDto } from './sdk.js';
 
-/** Daytona's runners are x86-64; its builder builds everything for that. */
-export const DAYTONA_PLATFORM: Platform = 'linux/amd64';
 /** Changes when the same definition would become another snapshot. */
 const RECIPE = 'daytona/1';
-const NAME_DIGITS = 24;
 /** Looks in a row at a snapshot that was said to exist and is not found (harbor#2417). */
 const MAX_MISSING = 10;
 /** 100 kB/s: slower counts as stuck. */
@@ -46,10 +43,7 @@ export interface Preparer {
   readonly baseConfigs: BaseConfigs;
   readonly lockDir: string;
   readonly emulated: boolean;
-}
-
-export function platformOf(emulated: boolean): Platform {
-  return emulated ? hostPlatform() : DAYTONA_PLATFORM;
+  readonly plan: Planner;
 }
 
 /** @throws ImageBuildError, ImagePullError, RegistryRateLimitError, EnvironmentDefinitionError and the provider errors */
@@ -58,85 +52,26 @@ export async function prepareSnapshot(
   spec: ImageSpec,
   ctx: PrepareContext,
 ): Promise<PreparedImage> {
-  const { source } = spec;
-  if (source === null) throw new EnvironmentDefinitionError('the environment has neither a Dockerfile nor an image');
+  assertPlatform(spec, 'Daytona', preparer.emulated);
+  const { cloud, baseConfigs, emulated } = preparer;
   const size = snapshotSize(spec.resources);
-  const digest = await identify(preparer, spec, size);
-  const suffix = ctx.forceBuild ? `-fb-${randomBytes(4).toString('hex')}` : '';
-  const name = `plumbline-${digest.slice('sha256:'.length, 'sha256:'.length + NAME_DIGITS)}${suffix}`;
-  const { warnings, healthcheck } = await imageDefaults(
-    source,
-    platformOf(preparer.emulated),
-    preparer.baseConfigs,
-    ctx.signal,
-  );
-  const result = (cacheHit: boolean): PreparedImage => ({
-    source: source.kind === 'prebuilt' ? 'prebuilt' : 'built',
-    ref: name,
-    digest,
-    cacheHit,
-    provenance: source.kind === 'prebuilt' ? 'pull' : 'build',
-    spec,
-    warnings: [...warnings],
-    healthcheck,
-  });
-  if ((await find(preparer.cloud, name, ctx))?.state === 'active') return result(true);
-  const waiting = () => ctx.onEvent('waiting for the same build in another process');
-  return withHostLock(preparer.lockDir, name, ctx.signal, waiting, async () => {
+  const baked = Object.fromEntries(Object.entries(size).map(([key, value]) => [key, String(value)]));
+  const digest = await imageDigest(spec, { recipe: RECIPE, target: cloud.target ?? '', ...baked });
+  const name = `${imageName(digest)}${ctx.forceBuild ? `-fb-${randomBytes(4).toString('hex')}` : ''}`;
+  const defaults = await imageDefaults(sourceOf(spec), remotePlatform(emulated), baseConfigs, ctx.signal);
+  const { warnings, healthcheck } = defaults;
+  const result = (cacheHit: boolean) =>
+    preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] });
+  const findActive = async () => ((await find(cloud, name, ctx))?.state === 'active' ? result(true) : null);
+  return foundOrMade({ dir: preparer.lockDir, name }, ctx, findActive, async () => {
     try {
-      return result(!(await make(preparer.cloud, spec, name, size, ctx)));
+      return result(!(await make(cloud, spec, name, size, ctx)));
     } catch (error) {
-      if (!(error instanceof PlumblineError) || !mayReplay(error, spec)) throw error;
-      const base = await baseSnapshot(preparer, spec, ctx).catch(() => null);
-      if (base === null) throw error; // it says more than why there is no way out
-      const message = `the provider's build failed (${error.message}); its steps run in every sandbox`;
-      return {
-        ...result(false),
-        source: 'replayed',
-        ref: base.ref,
-        warnings: [...warnings, { code: 'ReplayedImage', message }],
-      };
+      const prepareBase = (base: ImageSpec, at: PrepareContext) => prepareSnapshot(preparer, base, at);
+      const { ref, warning } = await baseInstead(error, { image: spec, plan: preparer.plan, prepareBase }, ctx);
+      return { ...result(false), source: 'replayed', ref, warnings: [...warnings, warning] };
     }
   });
-}
-
-/** Of the base image alone, in the same size: what a replay starts from. */
-async function baseSnapshot(preparer: Preparer, spec: ImageSpec, ctx: PrepareContext): Promise<PreparedImage> {
-  const platform = platformOf(preparer.emulated);
-  const base = await withReplayPlan(spec, platform, preparer.baseConfigs, ctx.signal, async (plan) => plan.base);
-  return prepareSnapshot(preparer, { ...spec, source: { kind: 'prebuilt', ref: base } }, { ...ctx, forceBuild: false });
-}
-
-/** Why it can never be built here, at plan time; null when it can. */
-export async function unsupportedImage({ source, platform }: ImageSpec, emulated: boolean): Promise<string | null> {
-  const runs = platformOf(emulated);
-  if (platform !== null && platform !== runs) return `needs ${platform}, and Daytona runs ${runs}`;
-  if (source?.kind !== 'dockerfile') return null;
-  try {
-    await stagedDockerfile(source.contextDir, source.dockerfile);
-    return null;
-  } catch (error) {
-    // a definition that is broken is for `prepare` to report
-    return error instanceof EnvironmentDefinitionError && error.origin === 'provider' ? error.message : null;
-  }
-}
-
-async function identify(preparer: Preparer, spec: ImageSpec, size: SnapshotSize): Promise<string> {
-  const { source, platform } = spec;
-  const runs = platformOf(preparer.emulated);
-  if (source === null) throw new EnvironmentDefinitionError('the environment has neither a Dockerfile nor an image');
-  if (platform !== null && platform !== runs) {
-    throw new EnvironmentDefinitionError(`the task is for ${platform}, and Daytona runs ${runs}`, {
-      origin: 'provider',
-    });
-  }
-  const baked = Object.fromEntries(Object.entries(size).map(([key, value]) => [key, String(value)]));
-  const extra = { recipe: RECIPE, target: preparer.cloud.target ?? '', ...baked };
-  if (source.kind === 'dockerfile') return (await contextDigest({ ...source, platform, extra })).digest;
-  const hash = createHash('sha256')
-    .update(JSON.stringify([source.ref, platform, extra]))
-    .digest('hex');
-  return `sha256:${hash}`;
 }
 
 async function find(cloud: Cloud, name: string, ctx: PrepareContext): Promise<SnapshotDto | null> {
@@ -214,11 +149,9 @@ async function create(
   size: SnapshotSize,
   ctx: PrepareContext,
 ): Promise<boolean> {
-  const { source } = spec;
-  if (source === null) throw new EnvironmentDefinitionError('the environment has neither a Dockerfile nor an image');
   const tmp = await mkdtemp(join(tmpdir(), 'plumbline-daytona-'));
   try {
-    const { dockerfile, context } = await buildInput(source, tmp);
+    const { dockerfile, context } = await buildInput(sourceOf(spec), tmp);
     ctx.onEvent('sending the build context');
     const contextHashes = await sendContext(cloud, context, ctx);
     // equal text is built once for all; a forced build must differ
@@ -262,7 +195,7 @@ async function sendContext(cloud: Cloud, context: readonly ContextItem[], ctx: P
   );
 }
 
-function attemptOf(what: string, { signal, onEvent }: PrepareContext): Attempt {
+function attemptOf(what: string, { signal, onEvent }: PrepareContext): Attempt<DaytonaCall> {
   return { what, call: 'create', signal, onEvent };
 }
 

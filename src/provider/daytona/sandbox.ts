@@ -1,25 +1,23 @@
 /** Creating a sandbox, and one that runs. */
-import { type PlumblineError, SandboxCreateError } from '../../exception/errors.js';
+import { SandboxCreateError } from '../../exception/errors.js';
+import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
+import { INIT_INTERVENTION } from '../keep-alive.js';
 import { sandboxLabels } from '../labels.js';
-import { createTagPool, execRemote, isTransient } from '../remote/exec.js';
-import { downloadRemote, uploadRemote } from '../remote/files.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
-import { mainProcessScript } from '../remote/main-process.js';
-import { retrying } from '../remote/retry.js';
-import type { RemoteShell } from '../remote/shell.js';
+import { startMainProcess } from '../remote/main-process.js';
+import { type Planner, replayImage } from '../remote/replay.js';
+import { runningSandbox } from '../remote/running.js';
 import { again, asSandbox, type Cloud } from './calls.js';
-import { daytonaError, isRepeatable, statusOf } from './errors.js';
+import { daytonaError, statusOf } from './errors.js';
 import { findSandbox, isOf, removeSandbox } from './list.js';
 import { createSettings, updateSettings } from './network.js';
 import { effectiveOf } from './resources.js';
-import type { SandboxDto, Toolbox } from './sdk.js';
+import type { SandboxDto } from './sdk.js';
 import { daytonaShell } from './shell.js';
 
-/** PID 1 is Daytona's daemon, as Docker's --init would be. */
-export const INIT_INTERVENTION = 'init';
 /** Minutes beyond the run's own expiry, and at least. */
 const TTL_SLACK_MINUTES = 60;
 
@@ -27,77 +25,70 @@ export interface SandboxInput {
   readonly cloud: Cloud;
   readonly spec: SandboxSpec;
   readonly ctx: ProviderContext;
-  /** Name. */
-  readonly snapshot: string;
+  /** Of the size that is asked for. */
+  readonly image: PreparedImage;
   readonly defaults: RuntimeDefaults;
+  readonly plan: Planner;
   readonly canSetNetwork: boolean;
-  /** Runs before the main process starts: a replay. */
-  readonly prepare: (shell: RemoteShell) => Promise<void>;
 }
 
 export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const { cloud, spec, ctx, defaults } = input;
   const { policy } = cloud;
-  let created: SandboxDto;
-  let toolbox: Toolbox;
-  try {
-    created = await untilStarted(cloud, await create(input), ctx);
-    toolbox = await again(cloud, { what: 'open the toolbox', call: 'control', signal: ctx.signal }, () =>
+  const { name, owner } = spec;
+  const open = async () => {
+    const created = await untilStarted(cloud, await create(input), ctx);
+    const toolbox = await again(cloud, { what: 'open the toolbox', call: 'control', signal: ctx.signal }, () =>
       cloud.client.toolbox(created),
     );
-    ctx.onEvent('starting the main process');
     const shell = daytonaShell(cloud, toolbox, created.id);
-    await input.prepare(shell);
-    const start = mainProcessScript({ defaults, env: spec.env });
-    const retry = { what: 'start', policy, signal: ctx.signal, mayRetry: isTransient, onEvent: ctx.onEvent };
-    await retrying(retry, async () => {
-      const end = await shell.script(start, { limitMs: 60_000, signal: ctx.signal });
-      if (end.exitCode !== 0) throw new SandboxCreateError(`the sandbox cannot run a shell: ${end.stderr.trim()}`);
-    });
-  } catch (error) {
+    if (input.image.source === 'replayed') {
+      await replayImage({ image: spec.image.spec, plan: input.plan, shell, policy }, ctx);
+    }
+    ctx.onEvent('starting the main process');
+    await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);
+    return { created, toolbox, shell };
+  };
+  const { created, toolbox, shell } = await open().catch(async (error: unknown) => {
     // The first failure counts; the guard sweeps by name once more.
-    await removeSandbox(cloud, spec.name, spec.owner.runId).catch(() => undefined);
+    await removeSandbox(cloud, name, owner.runId).catch(() => undefined);
     throw error;
-  }
+  });
   ctx.onEvent('running');
   const everyMs = (cloud.autoStopMinutes * 60_000) / 3;
-  const keepAlive = startKeepAlive({ everyMs, renew: () => toolbox.refreshActivity() });
-  const target = {
-    shell: daytonaShell(cloud, toolbox, created.id),
-    policy,
-    workdir: spec.workdir ?? defaults.workdir,
-    user: defaults.user,
-    env: { ...defaults.env, ...spec.env },
-    tags: createTagPool(),
-    finished: [],
+  const setNetwork = async (next: NetworkPolicy, signal?: AbortSignal) => {
+    const settings = updateSettings(next);
+    await again(cloud, { what: 'setNetwork', call: 'control', signal }, (options) =>
+      cloud.client.sandboxApi.updateNetworkSettings(created.id, settings, undefined, options),
+    );
   };
-  return {
+  return runningSandbox({
     id: created.id,
+    spec,
+    shell,
+    defaults,
     effective: effectiveOf(created),
+    // PID 1 is Daytona's daemon
     interventions: spec.raw ? [] : [INIT_INTERVENTION],
-    exec: (argv, options) => execRemote(target, argv, options),
-    upload: (hostPath, to, options) => uploadRemote(target, hostPath, to, options),
-    download: (from, hostPath, options) => downloadRemote(target, from, hostPath, options),
-    ...(input.canSetNetwork
-      ? { setNetwork: (next: NetworkPolicy, signal?: AbortSignal) => setNetwork(cloud, created.id, next, signal) }
-      : {}),
-    async [Symbol.asyncDispose]() {
-      keepAlive.stop();
-      await removeSandbox(cloud, created.id, spec.owner.runId);
-      await removeSandbox(cloud, spec.name, spec.owner.runId);
+    policy,
+    keepAlive: startKeepAlive({ everyMs, renew: () => toolbox.refreshActivity() }),
+    setNetwork: input.canSetNetwork ? setNetwork : null,
+    async remove() {
+      await removeSandbox(cloud, created.id, owner.runId);
+      await removeSandbox(cloud, name, owner.runId);
     },
-  };
+  });
 }
 
 /**
  * Repeated freely: the name is unique in the organisation, so a second sandbox of it is refused, and the first one taken over. An
  * abort does not cut the request off: only when its reply is here is it known that nothing arrives after the sweep.
  */
-async function create({ cloud, spec, ctx, snapshot }: SandboxInput): Promise<SandboxDto> {
+async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<SandboxDto> {
   const minutesLeft = Math.ceil((Date.parse(spec.owner.expiresAt) - Date.now()) / 60_000);
   const body = {
     name: spec.name,
-    snapshot,
+    snapshot: image.ref,
     env: {},
     labels: sandboxLabels(spec),
     ...(cloud.target === null ? {} : { target: cloud.target }),
@@ -140,12 +131,4 @@ async function untilStarted(cloud: Cloud, created: SandboxDto, ctx: ProviderCont
     await sleep(cloud.pollMs, ctx.signal);
     sandbox = await findSandbox(cloud, created.id, ctx.signal);
   }
-}
-
-async function setNetwork(cloud: Cloud, id: string, next: NetworkPolicy, signal?: AbortSignal): Promise<void> {
-  const settings = updateSettings(next);
-  const mayRetry = (error: PlumblineError) => isRepeatable(error);
-  await again(cloud, { what: 'setNetwork', call: 'control', signal, mayRetry }, (options) =>
-    cloud.client.sandboxApi.updateNetworkSettings(id, settings, undefined, options),
-  );
 }

@@ -111,12 +111,3 @@ export function isRepeatable(error: PlumblineError): boolean {
     error.type === 'NetworkError' || error.type === 'ProviderRateLimitError' || error.type === 'ProviderQuotaError'
   );
 }
-
-export async function sdkCall<T>(signal: AbortSignal, what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    signal.throwIfAborted();
-    throw e2bError(error, 'control', what);
-  }
-}

@@ -3,106 +3,90 @@ import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EnvironmentDefinitionError } from '../../exception/errors.js';
-import { hostPlatform } from '../../image/platform.js';
-import type { ImageSpec, Platform, PreparedImage } from '../../model/image.js';
-import type { PrepareContext } from '../../model/provider.js';
-import type { BaseConfigs } from '../remote/base-config.js';
-import { type RuntimeDefaults, runtimeDefaults } from '../remote/image-config.js';
-import { type ImagePlan, type PlanInput, planDockerfile, unknownBase } from '../remote/image-plan.js';
-import type { RetryPolicy } from '../remote/retry.js';
-import { buildTemplate, sdkCall } from './build.js';
+import type { ImageSource, ImageSpec } from '../../model/image.js';
+import type { Owner, PrepareContext } from '../../model/provider.js';
+import { type BaseConfigs, usualConfig } from '../remote/base-config.js';
+import { imageName, sourceOf } from '../remote/image-identity.js';
+import { type ImagePlan, planDockerfile, unknownBase } from '../remote/image-plan.js';
+import { remotePlatform } from '../remote/platform.js';
+import type { Planner } from '../remote/replay.js';
+import { buildTemplate, isRepeatable } from './build.js';
+import { again, type Cloud } from './calls.js';
 import { templateSize } from './resources.js';
-import type { E2bClient } from './sdk.js';
+import { stageFiles } from './stage-files.js';
 
-/** E2B's nodes are x86-64. */
-export const E2B_PLATFORM: Platform = 'linux/amd64';
 /** Changes when the same definition would become another template: our scripts, or the SDK's major version. */
 export const RECIPE = 'e2b-2/1';
-export const NAME_DIGITS = 24;
 
 export interface Preparer {
-  readonly client: () => Promise<E2bClient>;
+  readonly cloud: Cloud;
   readonly baseConfigs: BaseConfigs;
   readonly lockDir: string;
   readonly emulated: boolean;
-  readonly policy: RetryPolicy;
-  /** The files of another template, for `COPY --from`. */
-  readonly filesOf: (
-    template: string,
-    sources: readonly string[],
-    dir: string,
-    signal: AbortSignal,
-  ) => ReturnType<PlanInput['filesOf']>;
+  /** Of sandboxes that give the files of a stage. */
+  readonly owner: Owner;
 }
 
-/** Environment, directory, user and entrypoint of the image: what the template itself does not keep. */
-export async function defaultsOf(preparer: Preparer, spec: ImageSpec, signal: AbortSignal): Promise<RuntimeDefaults> {
-  const { source } = spec;
-  if (source?.kind === 'prebuilt') {
-    const { config } = await preparer.baseConfigs(source.ref, spec.platform ?? E2B_PLATFORM, signal);
-    return runtimeDefaults(config.config);
-  }
-  const plan = await planOf(preparer, spec, null, { signal, onEvent: () => undefined, onLog: () => undefined });
-  return runtimeDefaults(plan.config.config);
+type Listener = Pick<PrepareContext, 'signal' | 'onEvent' | 'onLog'>;
+
+/** For sandboxes: nobody listens to a stage that is built again for them. */
+export function quietPlanner(preparer: Preparer): Planner {
+  const silent = () => undefined;
+  return (image, tmp, signal) => planOf(preparer, image, tmp, { signal, onEvent: silent, onLog: silent });
 }
 
-export async function warningsOf(
-  preparer: Preparer,
-  spec: ImageSpec,
-  signal: AbortSignal,
-): Promise<PreparedImage['warnings']> {
-  if (spec.source?.kind !== 'prebuilt') {
-    const plan = await planOf(preparer, spec, null, { signal, onEvent: () => undefined, onLog: () => undefined });
-    return [...plan.warnings];
-  }
-  const { known } = await preparer.baseConfigs(spec.source.ref, spec.platform ?? E2B_PLATFORM, signal);
-  return known ? [] : [unknownBase(spec.source.ref)];
+/** Throws what `planDockerfile` throws: nothing is looked up, read or built. */
+export async function translate(
+  source: Extract<ImageSource, { kind: 'dockerfile' }>,
+  emulated: boolean,
+): Promise<void> {
+  const signal = new AbortController().signal;
+  const baseConfigs: BaseConfigs = async (_ref, platform) => ({ config: usualConfig(platform), known: false });
+  const filesOf = async (): Promise<never> => {
+    throw new Error('unreachable: without a directory no file is asked for');
+  };
+  await planDockerfile({ ...source, platform: remotePlatform(emulated), baseConfigs, signal, tmp: null, filesOf });
 }
 
+/** @param tmp null: only the config is wanted, and nothing is read of the context */
 export async function planOf(
   preparer: Preparer,
   spec: ImageSpec,
   tmp: string | null,
-  ctx: Pick<PrepareContext, 'signal' | 'onEvent' | 'onLog'>,
+  ctx: Listener,
 ): Promise<ImagePlan> {
-  const { source } = spec;
-  const platform = spec.platform ?? (preparer.emulated ? hostPlatform() : E2B_PLATFORM);
-  if (source === null) throw new EnvironmentDefinitionError('the environment has neither a Dockerfile nor an image');
+  const { baseConfigs } = preparer;
+  const source = sourceOf(spec);
+  const platform = spec.platform ?? remotePlatform(preparer.emulated);
   if (source.kind === 'prebuilt') {
-    const { config, known } = await preparer.baseConfigs(source.ref, platform, ctx.signal);
+    const { config, known } = await baseConfigs(source.ref, platform, ctx.signal);
     const runtime = { ...config, config: config.config ?? {} };
     return { base: source.ref, steps: [], config: runtime, warnings: known ? [] : [unknownBase(source.ref)] };
   }
   return planDockerfile({
     ...source,
     platform,
-    baseConfigs: preparer.baseConfigs,
+    baseConfigs,
     signal: ctx.signal,
     tmp,
     async filesOf(plan, sources) {
       const dir = await mkdtemp(join(tmp ?? tmpdir(), 'stage-'));
-      const name = await stageTemplate(preparer, plan, dir, ctx);
-      return preparer.filesOf(name, sources, dir, ctx.signal);
+      const name = await stageTemplate(preparer.cloud, plan, dir, ctx);
+      return stageFiles(preparer.cloud, name, sources, dir, preparer.owner, ctx.signal);
     },
   });
 }
 
 /** A stage that others copy from, as a template of its own, named by its steps. */
-async function stageTemplate(
-  preparer: Preparer,
-  plan: ImagePlan,
-  dir: string,
-  ctx: Pick<PrepareContext, 'signal' | 'onEvent' | 'onLog'>,
-): Promise<string> {
-  const client = await preparer.client();
+async function stageTemplate(cloud: Cloud, plan: ImagePlan, dir: string, ctx: Listener): Promise<string> {
+  const { client, policy } = cloud;
+  const { signal, onEvent } = ctx;
   const size = templateSize({ cpus: null, memoryMb: 4096, storageMb: null, gpus: null });
   const hash = createHash('sha256').update(RECIPE).update(plan.base);
   for (const step of plan.steps) hash.update(step.script); // archives are named by their content
-  const name = `plumbline-stage-${hash.digest('hex').slice(0, NAME_DIGITS)}`;
-  const exists = () =>
-    sdkCall(ctx.signal, 'look for the stage', () => client.Template.exists(name, { signal: ctx.signal }));
-  if (!(await exists()))
-    await buildTemplate(client, name, { plan, size, policy: preparer.policy, force: false }, dir, ctx, exists);
+  const name = imageName(`sha256:${hash.digest('hex')}`).replace('plumbline-', 'plumbline-stage-');
+  const look = { what: 'look for the stage', call: 'control', mayRetry: isRepeatable, signal, onEvent } as const;
+  const exists = () => again(cloud, look, () => client.Template.exists(name, { signal }));
+  if (!(await exists())) await buildTemplate(client, name, { plan, size, policy, force: false }, dir, ctx, exists);
   return name;
 }

@@ -4,27 +4,26 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { type FileTree, HostTree } from '../../image/builder/copy/tree.js';
 import type { Owner } from '../../model/provider.js';
-import { ownerLabels } from '../labels.js';
+import { LABEL_NAME, ownerLabels } from '../labels.js';
 import { createTagPool, execRemote } from '../remote/exec.js';
 import { downloadRemote } from '../remote/files.js';
-import type { RetryPolicy } from '../remote/retry.js';
-import { again } from './list.js';
-import type { E2bClient } from './sdk.js';
+import { again, type Cloud } from './calls.js';
+import { kill } from './list.js';
 import { e2bShell } from './shell.js';
 
 const STAGE_LIFETIME_MS = 10 * 60_000;
 
 export async function stageFiles(
-  client: E2bClient,
+  cloud: Cloud,
   template: string,
   sources: readonly string[],
   dir: string,
   owner: Owner,
   signal: AbortSignal,
-  policy: RetryPolicy,
 ): Promise<FileTree> {
-  const metadata = { ...ownerLabels(owner), 'plumbline.name': `stage-${randomBytes(6).toString('hex')}` };
-  const sandbox = await again('create', policy, () =>
+  const { client, policy } = cloud;
+  const metadata = { ...ownerLabels(owner), [LABEL_NAME]: `stage-${randomBytes(6).toString('hex')}` };
+  const sandbox = await again(cloud, { what: 'create', call: 'create', signal }, () =>
     client.Sandbox.create(template, { metadata, timeoutMs: STAGE_LIFETIME_MS, signal }),
   );
   const root = join(dir, 'files');
@@ -40,7 +39,7 @@ export async function stageFiles(
     }
     return new HostTree(root);
   } finally {
-    await again('kill', policy, () => client.Sandbox.kill(sandbox.sandboxId));
+    await kill(cloud, sandbox.sandboxId);
   }
 }
 

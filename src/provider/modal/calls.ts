@@ -1,8 +1,10 @@
 /** The client, the app, and calls that may be repeated. */
-import { NetworkError, type PlumblineError } from '../../exception/errors.js';
+import { NetworkError } from '../../exception/errors.js';
 import { bounded } from '../bounded.js';
-import { DEFAULT_POLICY, type RetryPolicy, retrying } from '../remote/retry.js';
-import { isRepeatable, type ModalCall, modalError } from './errors.js';
+import type { AdaptiveLimit } from '../remote/adaptive-limit.js';
+import { createCaller } from '../remote/calls.js';
+import type { RetryPolicy } from '../remote/retry.js';
+import { isRepeatable, modalError } from './errors.js';
 import type { ModalApp, ModalClient } from './sdk.js';
 
 /** What every part of the provider works with. */
@@ -12,29 +14,14 @@ export interface Cloud {
   readonly policy: RetryPolicy;
   /** Milliseconds for one call. */
   readonly requestTimeoutMs: number;
+  /** Milliseconds that a sandbox lives without a sign of ours. */
+  readonly idleMs: number;
+  /** Creates under way at once. */
+  readonly creates: AdaptiveLimit;
 }
 
-export interface Attempts {
-  readonly what: string;
-  readonly call: ModalCall;
-  readonly policy?: RetryPolicy;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: ((state: string) => void) | undefined;
-  readonly mayRetry?: (error: PlumblineError) => boolean;
-}
-
-/** The SDK has tried four times already, within a second: these tries outlast an outage. @throws the typed error */
-export async function again<T>(attempts: Attempts, work: () => Promise<T>): Promise<T> {
-  const { what, call, signal, onEvent, policy = { ...DEFAULT_POLICY, tries: 4 } } = attempts;
-  return await retrying({ what, policy, signal, onEvent, mayRetry: attempts.mayRetry ?? isRepeatable }, async () => {
-    try {
-      return await work();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw modalError(error, call, what);
-    }
-  });
-}
+/** The SDK has tried four times already, within a second: these tries outlast an outage. */
+export const again = createCaller(modalError, isRepeatable);
 
 /** Nothing was refused and nothing broke: there was no answer within our limit. */
 class NoAnswer extends NetworkError {}

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { unsupportedImage } from '../remote/unsupported-image.js';
 import { buildContext, CONTEXT_TAR, scanContext } from './context.js';
-import { unsupportedImage } from './image.js';
+import { translated } from './image.js';
 
 const run = promisify(execFile);
 let dir = '';
@@ -100,7 +101,9 @@ describe('unsupportedImage', () => {
         platform: null,
         resources: { cpus: null, memoryMb: null, storageMb: null, gpus: null },
       },
+      'Modal',
       false,
+      (source) => translated(source.contextDir, source.dockerfile),
     );
   };
 

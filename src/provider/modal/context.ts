@@ -4,16 +4,12 @@
  * unpacks, and COPY takes it from there (dockerfile.ts).
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { EnvironmentDefinitionError } from '../../exception/errors.js';
-import { tarOf } from '../../image/builder/copy/tar.js';
-import type { PlannedEntry } from '../../image/builder/copy/target.js';
-import { type ContextEntry, contextEntries } from '../../image/context-entries.js';
-import { loadIgnore } from '../../image/dockerignore.js';
+import type { ContextEntry } from '../../image/context-entries.js';
+import { readContext, writeContextTar } from '../remote/context-tar.js';
 
 export interface ContextFile {
   /** Slash-separated, relative to the context. */
@@ -46,9 +42,7 @@ export interface ScannedContext {
  * @throws EnvironmentDefinitionError for what cannot be read, and, with origin `provider`, for a file above MAX_FILE_BYTES
  */
 export async function scanContext(contextDir: string, dockerfile: string): Promise<ScannedContext> {
-  const rules = await loadIgnore(contextDir, dockerfile);
-  const entries: ContextEntry[] = [];
-  for await (const entry of contextEntries(contextDir, rules)) entries.push(entry);
+  const entries = await readContext(contextDir, dockerfile);
   const needsTar = entries.some((entry) => entryNeedsTar(entry, entries));
   const large = entries.find(({ size }) => size > MAX_FILE_BYTES);
   if (large !== undefined) throw tooLarge(large.name, large.size);
@@ -71,38 +65,11 @@ export async function buildContext({ entries, needsTar }: ScannedContext, tmp: s
   for (const entry of entries) if (isPlainFile(entry)) files.push(await fileOf(entry));
   if (!needsTar) return { files, tar: null };
   const path = join(tmp, CONTEXT_TAR);
-  await pipeline(Readable.from(tarOf(planned(entries), new Map(), TIME)), createWriteStream(path));
+  await writeContextTar(entries, path);
   const { size } = await stat(path);
   const tar = { name: CONTEXT_TAR, hostPath: path, sha256: await sha256(path), size, mode: 0o644 };
   // a .dockerignore has had its say; a builder that reads it again must not lose the tar
   return { files: files.filter((file) => !file.name.endsWith('.dockerignore')), tar };
-}
-
-/** Times are not part of a definition: the same task from another checkout must be the same image. 2000-01-01. */
-const TIME = 946_684_800_000_000_000n;
-
-function planned(entries: readonly ContextEntry[]): PlannedEntry[] {
-  const firsts = new Map<string, string>();
-  return entries.map((entry) => {
-    const path = `/${entry.path.toString('latin1')}`;
-    const first = entry.linkGroup === null ? undefined : firsts.get(entry.linkGroup);
-    if (entry.linkGroup !== null && first === undefined) firsts.set(entry.linkGroup, path);
-    const { device, type } = entry;
-    return {
-      path,
-      type: first !== undefined ? 'hardlink' : type === 'device' ? (device?.kind === 'b' ? 'block' : 'char') : type,
-      mode: entry.mode,
-      uid: 0,
-      gid: 0,
-      mtimeNs: TIME,
-      target: first ?? entry.target?.toString('latin1') ?? null,
-      rdev: device?.rdev ?? 0n,
-      content: type === 'file' && first === undefined ? { hostPath: entry.hostPath, size: entry.size } : null,
-      xattrsOf: null,
-      keepsCapabilities: false,
-      replaces: false,
-    };
-  });
 }
 
 function entryNeedsTar(entry: ContextEntry, all: readonly ContextEntry[]): boolean {

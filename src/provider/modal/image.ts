@@ -3,37 +3,32 @@
  * process or host, answers with the same id and builds nothing. The SDK's own `build` hides the log and knows no context: these
  * are the calls beneath it, in the order in which Modal's Python client makes them.
  */
-import { createHash } from 'node:crypto';
-
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import {
-  EnvironmentDefinitionError,
   type ErrorDetails,
   ImageBuildError,
   ImagePullError,
   type PlumblineError,
   RegistryRateLimitError,
 } from '../../exception/errors.js';
-import { contextDigest } from '../../image/context-digest.js';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
-import { hostPlatform } from '../../image/platform.js';
 import { parseReference } from '../../image/reference.js';
 import type { CredentialSource } from '../../image/registry/credentials.js';
-import type { ImageSpec, Platform, PreparedImage } from '../../model/image.js';
+import type { ImageSpec, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
 import type { BaseConfigs } from '../remote/base-config.js';
 import { imageDefaults } from '../remote/image-defaults.js';
+import { imageDigest, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { assertPlatform, remotePlatform } from '../remote/platform.js';
+import { baseInstead, type Planner } from '../remote/replay.js';
 import { again, type Cloud } from './calls.js';
 import { type BuildContext, buildContext, type ContextFile, scanContext } from './context.js';
 import { dockerfileLines } from './dockerfile.js';
 import { describeEnd } from './ending.js';
-import { isRepeatable } from './errors.js';
 import type { ImageDefinition, ModalResult } from './sdk.js';
 
-/** Modal's workers are x86-64. */
-export const MODAL_PLATFORM: Platform = 'linux/amd64';
 /** `ObjectCreationType` of the wire. */
 const ANONYMOUS_OWNED_BY_APP = 4;
 const EPHEMERAL = 5;
@@ -51,45 +46,46 @@ export interface Preparer {
   readonly baseConfigs: BaseConfigs;
   readonly credentials: CredentialSource;
   readonly emulated: boolean;
+  readonly plan: Planner;
 }
 
-export function platformOf(emulated: boolean): Platform {
-  return emulated ? hostPlatform() : MODAL_PLATFORM;
-}
-
+/** @throws ImageBuildError, ImagePullError, RegistryRateLimitError, EnvironmentDefinitionError and the provider errors */
 export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: PrepareContext): Promise<PreparedImage> {
-  const { source, platform } = spec;
-  const runs = platformOf(preparer.emulated);
-  if (source === null) throw new EnvironmentDefinitionError('the environment has neither a Dockerfile nor an image');
-  if (platform !== null && platform !== runs) {
-    throw new EnvironmentDefinitionError(`the task is for ${platform}, and Modal runs ${runs}`, { origin: 'provider' });
-  }
-  const { warnings } = await imageDefaults(source, runs, preparer.baseConfigs, ctx.signal);
+  assertPlatform(spec, 'Modal', preparer.emulated);
+  const source = sourceOf(spec);
+  const digest = await imageDigest(spec, {});
+  const defaults = await imageDefaults(source, remotePlatform(preparer.emulated), preparer.baseConfigs, ctx.signal);
+  const { warnings, healthcheck } = defaults;
+  const result = ({ imageId, cacheHit }: Built) =>
+    preparedImage(spec, { ref: imageId, digest, cacheHit, healthcheck, warnings: [...warnings] });
+  if (source.kind === 'prebuilt') return result(await fromRegistry(preparer, source.ref, [], ctx));
   const tmp = await mkdtemp(join(tmpdir(), 'plumbline-modal-'));
   try {
-    const digest =
-      source.kind === 'prebuilt'
-        ? `sha256:${createHash('sha256')
-            .update(JSON.stringify(['prebuilt', source.ref, platform]))
-            .digest('hex')}`
-        : (await contextDigest({ ...source, platform })).digest;
-    const definition =
-      source.kind === 'prebuilt'
-        ? await registryImage(preparer, source.ref, ctx.signal)
-        : await dockerfileImage(preparer, source.contextDir, source.dockerfile, tmp, ctx);
-    const { imageId, cacheHit } = await build(preparer.cloud, definition, source.kind === 'prebuilt', ctx);
-    return {
-      source: source.kind === 'prebuilt' ? 'prebuilt' : 'built',
-      ref: imageId,
-      digest,
-      cacheHit,
-      provenance: source.kind === 'prebuilt' ? 'pull' : 'build',
-      spec,
-      warnings: [...warnings],
+    const definition = await dockerfileImage(preparer, source.contextDir, source.dockerfile, tmp, ctx);
+    return result(await build(preparer.cloud, definition, false, ctx));
+  } catch (error) {
+    const prepareBase = async (base: ImageSpec, at: PrepareContext) => {
+      // Modal would start the base's ENTRYPOINT before the steps have run: after them, it is ours to start
+      const from = sourceOf(base);
+      if (from.kind !== 'prebuilt') throw error;
+      return { ref: (await fromRegistry(preparer, from.ref, ['ENTRYPOINT []'], at)).imageId };
     };
+    const { ref, warning } = await baseInstead(error, { image: spec, plan: preparer.plan, prepareBase }, ctx);
+    return { ...result({ imageId: ref, cacheHit: false }), source: 'replayed', warnings: [...warnings, warning] };
   } finally {
     await rm(tmp, { recursive: true, force: true });
   }
+}
+
+async function fromRegistry(
+  preparer: Preparer,
+  ref: string,
+  more: readonly string[],
+  ctx: PrepareContext,
+): Promise<Built> {
+  const image = await registryImage(preparer, ref, ctx.signal);
+  const dockerfileCommands = [...image.dockerfileCommands, ...more];
+  return build(preparer.cloud, { ...image, dockerfileCommands }, true, ctx);
 }
 
 async function registryImage(
@@ -100,8 +96,8 @@ async function registryImage(
   const dockerfileCommands = [`FROM ${ref}`];
   const found = await credentials(parseReference(ref).registry);
   if (found === null || !('username' in found)) return { dockerfileCommands };
-  const { client, app, policy } = cloud;
-  const { secretId } = await again({ what: 'send the registry’s credentials', call: 'control', policy, signal }, () =>
+  const { client, app } = cloud;
+  const { secretId } = await again(cloud, { what: 'send the registry’s credentials', call: 'control', signal }, () =>
     client.cpClient.secretGetOrCreate(
       {
         objectCreationType: EPHEMERAL,
@@ -129,36 +125,22 @@ async function dockerfileImage(
 }
 
 /** @throws EnvironmentDefinitionError, with origin `provider` for what cannot be said to Modal */
-async function translated(contextDir: string, dockerfile: string) {
+export async function translated(contextDir: string, dockerfile: string) {
   const text = await readFile(dockerfile, 'utf8');
   const model = parseDockerfile(text, basename(dockerfile));
   const scanned = await scanContext(contextDir, dockerfile);
   return { lines: dockerfileLines(text, model, scanned.needsTar, scanned.isFile), scanned };
 }
 
-/** Why Modal can never be given this image, in words; null when it can, or when the definition itself is broken. */
-export async function unsupportedImage({ source, platform }: ImageSpec, emulated: boolean): Promise<string | null> {
-  const runs = platformOf(emulated);
-  if (platform !== null && platform !== runs) return `the task is for ${platform}, and Modal runs ${runs}`;
-  if (source?.kind !== 'dockerfile') return null;
-  try {
-    await translated(source.contextDir, source.dockerfile);
-    return null;
-  } catch (error) {
-    if (error instanceof EnvironmentDefinitionError && error.origin === 'provider') return error.message;
-    return null; // `prepare` says what is wrong with it
-  }
-}
-
 /** @returns null for an empty context */
 async function mountContext(cloud: Cloud, context: BuildContext, ctx: PrepareContext): Promise<string | null> {
-  const { client, app, policy } = cloud;
+  const { client, app } = cloud;
   const { signal, onEvent } = ctx;
   const files = context.tar === null ? context.files : [...context.files, context.tar];
   if (files.length === 0) return null;
   const byHash = new Map(files.map((file) => [file.sha256, file] as const));
-  const attempts = { what: 'send the build context', call: 'control', policy, signal, onEvent } as const;
-  const { missingSha256HexHashes: missing } = await again(attempts, () =>
+  const attempts = { what: 'send the build context', call: 'control', signal, onEvent } as const;
+  const { missingSha256HexHashes: missing } = await again(cloud, attempts, () =>
     client.cpClient.mountBatchedCheckExistence({ sha256HexHashes: [...byHash.keys()] }, { signal }),
   );
   let sent = 0;
@@ -167,9 +149,9 @@ async function mountContext(cloud: Cloud, context: BuildContext, ctx: PrepareCon
     if (file === undefined) continue;
     sent += 1;
     onEvent(`sending the build context ${sent}/${missing.length}`);
-    await again(attempts, () => putFile(cloud, file, signal));
+    await again(cloud, attempts, () => putFile(cloud, file, signal));
   }
-  const { mountId } = await again(attempts, () =>
+  const { mountId } = await again(cloud, attempts, () =>
     client.cpClient.mountGetOrCreate(
       {
         objectCreationType: ANONYMOUS_OWNED_BY_APP,
@@ -195,10 +177,10 @@ interface Built {
 }
 
 async function build(cloud: Cloud, image: ImageDefinition, prebuilt: boolean, ctx: PrepareContext): Promise<Built> {
-  const { client, app, policy } = cloud;
+  const { client, app } = cloud;
   const { signal, onEvent } = ctx;
-  const attempts = { what: 'build', call: 'control', policy, signal, onEvent } as const;
-  const builderVersion = await again(attempts, () => client.getImageBuilderVersion());
+  const attempts = { what: 'build', call: 'control', signal, onEvent } as const;
+  const builderVersion = await again(cloud, attempts, () => client.getImageBuilderVersion());
   const registry = image.imageRegistryConfig ?? { registryAuthType: PUBLIC, secretId: '' };
   const request = {
     appId: app.appId,
@@ -207,7 +189,7 @@ async function build(cloud: Cloud, image: ImageDefinition, prebuilt: boolean, ct
     image: prebuilt ? { ...image, imageRegistryConfig: registry } : image,
   };
   onEvent('building');
-  const { imageId, result } = await again(attempts, () => client.cpClient.imageGetOrCreate(request, { signal }));
+  const { imageId, result } = await again(cloud, attempts, () => client.cpClient.imageGetOrCreate(request, { signal }));
   if (result !== undefined && result.status === SUCCESS) return { imageId, cacheHit: true };
   let log = '';
   const onLog = (chunk: string) => {
@@ -221,16 +203,17 @@ async function build(cloud: Cloud, image: ImageDefinition, prebuilt: boolean, ct
 
 /** Follows a build to its end. A broken connection ends the following and not the build: it is taken up where the log stopped. */
 async function followBuild(
-  { client, policy, requestTimeoutMs }: Cloud,
+  cloud: Cloud,
   imageId: string,
   onLog: (chunk: string) => void,
   { signal, onEvent }: PrepareContext,
 ): Promise<ModalResult> {
+  const { client, requestTimeoutMs } = cloud;
   let lastEntryId = '';
   const timeout = Math.min(JOIN_SECS, Math.ceil(requestTimeoutMs / 1000));
   for (;;) {
-    const attempts = { what: 'follow the build', call: 'control', policy, signal, onEvent } as const;
-    const result = await again({ ...attempts, mayRetry: isRepeatable }, async () => {
+    const attempts = { what: 'follow the build', call: 'control', signal, onEvent } as const;
+    const result = await again(cloud, attempts, async () => {
       const request = { imageId, timeout, lastEntryId, includeLogsForFinished: true };
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000 + requestTimeoutMs)]);
       for await (const part of client.cpClient.imageJoinStreaming(request, { signal: limit })) {

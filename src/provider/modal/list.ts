@@ -1,7 +1,7 @@
 /** Finding and removing what is ours, by tags. */
 import { SandboxLostError } from '../../exception/errors.js';
 import type { ListScope, SandboxRef } from '../../model/provider.js';
-import { LABEL_NAME, LABEL_OWNER, LABEL_RUN, type Labels, ownerFromLabels } from '../labels.js';
+import { LABEL_RUN, type Labels, nameLabels, ownerFromLabels } from '../labels.js';
 import { again, type Cloud } from './calls.js';
 import { grpcCode } from './errors.js';
 import type { SandboxRow, Tag } from './sdk.js';
@@ -10,8 +10,8 @@ const NOT_FOUND = 5;
 
 /** Running ones of our app that carry these tags, the newest first. */
 export async function findByLabels(cloud: Cloud, labels: Labels): Promise<SandboxRow[]> {
-  const { client, app, policy } = cloud;
-  return await again({ what: 'list sandboxes', call: 'control', policy }, async () => {
+  const { client, app } = cloud;
+  return await again(cloud, { what: 'list sandboxes', call: 'control' }, async () => {
     const found: SandboxRow[] = [];
     const tags = tagsOf(labels);
     for (let beforeTimestamp = 0; ; ) {
@@ -35,7 +35,7 @@ export async function listOurs(cloud: Cloud, scope: ListScope): Promise<SandboxR
 /** By id, or by the name in the spec; what is gone is no error. */
 export async function destroyRef(cloud: Cloud, ref: SandboxRef): Promise<void> {
   if (ref.ref.startsWith('sb-')) await terminate(cloud, ref.ref);
-  await terminateNamed(cloud, { [LABEL_NAME]: ref.ref, [LABEL_RUN]: ref.runId, [LABEL_OWNER]: ref.owner });
+  await terminateNamed(cloud, nameLabels(ref.ref, ref));
 }
 
 /** Also a second sandbox of the same name: a create whose reply was lost may have arrived late. */
@@ -45,13 +45,12 @@ export async function terminateNamed(cloud: Cloud, labels: Labels): Promise<void
 
 /** @throws SandboxLostError in phase teardown when it may still be there */
 export async function terminate(cloud: Cloud, sandboxId: string): Promise<void> {
-  const { client, policy } = cloud;
   const what = `terminate ${sandboxId}`;
   const mayRetry = (error: { retryable: boolean }) => error.retryable;
   try {
-    await again({ what, call: 'control', policy, mayRetry }, async () => {
+    await again(cloud, { what, call: 'control', mayRetry }, async () => {
       try {
-        await client.cpClient.sandboxTerminateV2({ sandboxId });
+        await cloud.client.cpClient.sandboxTerminateV2({ sandboxId });
       } catch (error) {
         if (grpcCode(error) !== NOT_FOUND) throw error;
       }

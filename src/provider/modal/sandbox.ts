@@ -1,13 +1,16 @@
 /** Creating a sandbox, and one that runs. */
 import { PlumblineError, SandboxCreateError, SandboxLostError } from '../../exception/errors.js';
+import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
-import { LABEL_NAME, LABEL_OWNER, LABEL_RUN, type Labels, sandboxLabels } from '../labels.js';
-import type { AdaptiveLimit } from '../remote/adaptive-limit.js';
-import { createTagPool, execRemote, isTransient } from '../remote/exec.js';
-import { downloadRemote, uploadRemote } from '../remote/files.js';
+import { INIT_INTERVENTION, KEEP_ALIVE } from '../keep-alive.js';
+import { nameLabels, sandboxLabels } from '../labels.js';
+import { isTransient } from '../remote/exec.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
+import { startMainProcess } from '../remote/main-process.js';
+import { type Planner, replayImage } from '../remote/replay.js';
 import { retrying } from '../remote/retry.js';
+import { runningSandbox } from '../remote/running.js';
 import { REMOTE_DIR, type RemoteShell } from '../remote/shell.js';
 import { again, type Cloud, isNoAnswer, limited } from './calls.js';
 import { endOfSandbox } from './ending.js';
@@ -18,10 +21,6 @@ import type { SandboxSize } from './resources.js';
 import type { ModalSandbox } from './sdk.js';
 import { modalShell } from './shell.js';
 
-/** Harbor's main process; Modal itself puts the image's ENTRYPOINT in front of it. */
-const KEEP_ALIVE = ['sh', '-c', 'sleep infinity'];
-/** Modal's own PID 1 reaps orphans, as Docker's --init does. */
-export const INIT_INTERVENTION = 'init';
 /** The longest that Modal allows; `idleMs` ends what nobody uses long before. */
 const LIFETIME_MS = 24 * 3_600_000;
 /** Milliseconds without a sign of life of a command's connection; a sign comes every 5 s. */
@@ -34,51 +33,51 @@ export interface SandboxInput {
   readonly cloud: Cloud;
   readonly spec: SandboxSpec;
   readonly ctx: ProviderContext;
+  readonly image: PreparedImage;
   readonly size: SandboxSize;
   readonly defaults: RuntimeDefaults;
-  readonly idleMs: number;
+  readonly plan: Planner;
   readonly canSetNetwork: boolean;
-  /** Creations at the same time, of all sandboxes of this provider. */
-  readonly limit: AdaptiveLimit;
 }
 
 export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
-  const { cloud, spec, ctx, idleMs } = input;
+  const { cloud, spec, ctx, defaults } = input;
+  const { policy, idleMs } = cloud;
   const created = await create(input);
   const shell = modalShell(cloud, created);
-  const kill = () => killAll(cloud, created, spec);
+  // any exec counts as activity; this one needs nothing of the image
+  const keepAlive = startKeepAlive({ everyMs: idleMs / 3, renew: () => created.filesystem.stat('/') });
+  const remove = async () => {
+    await terminate(cloud, created.sandboxId);
+    await terminateNamed(cloud, nameLabels(spec.name, spec.owner));
+    created.detach();
+  };
   try {
     await untilUsable(input, created, shell);
+    if (input.image.source === 'replayed') {
+      await replayImage({ image: spec.image.spec, plan: input.plan, shell, policy }, ctx);
+      await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);
+    }
   } catch (error) {
-    await kill().catch(() => undefined); // the first failure counts; the guard sweeps by name once more
+    keepAlive.stop();
+    await remove().catch(() => undefined); // the first failure counts; the guard sweeps by name once more
     throw error;
   }
   ctx.onEvent('running');
-  // any exec counts as activity; this one needs nothing of the image
-  const keepAlive = startKeepAlive({ everyMs: idleMs / 3, renew: () => created.filesystem.stat('/') });
-  const target = {
-    shell,
-    policy: cloud.policy,
-    workdir: spec.workdir ?? input.defaults.workdir,
-    user: input.defaults.user,
-    env: { ...input.defaults.env, ...spec.env },
-    tags: createTagPool(),
-    finished: [],
-    silenceMs: Math.max(SHORTEST_SILENCE_MS, Math.min(LONGEST_SILENCE_MS, cloud.requestTimeoutMs)),
-  };
-  return {
+  return runningSandbox({
     id: created.sandboxId,
+    spec,
+    shell,
+    defaults,
     effective: input.size.effective,
+    // PID 1 is Modal's own
     interventions: spec.raw ? [] : [INIT_INTERVENTION],
-    exec: (argv, options) => execRemote(target, argv, options),
-    upload: (hostPath, to, options) => uploadRemote(target, hostPath, to, options),
-    download: (from, hostPath, options) => downloadRemote(target, from, hostPath, options),
-    ...(input.canSetNetwork ? { setNetwork: (next: NetworkPolicy) => setNetwork(cloud, created, next) } : {}),
-    async [Symbol.asyncDispose]() {
-      keepAlive.stop();
-      await kill();
-    },
-  };
+    policy,
+    silenceMs: Math.max(SHORTEST_SILENCE_MS, Math.min(LONGEST_SILENCE_MS, cloud.requestTimeoutMs)),
+    keepAlive,
+    setNetwork: input.canSetNetwork ? (next) => setNetwork(cloud, created, next) : null,
+    remove,
+  });
 }
 
 /**
@@ -86,14 +85,15 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
  * runs in the app, tells whether a create whose reply was lost has made something, and that is then taken over.
  */
 async function create(input: SandboxInput): Promise<ModalSandbox> {
-  const { cloud, spec, ctx, size, idleMs } = input;
-  const { client, app, policy } = cloud;
+  const { cloud, spec, ctx, size } = input;
+  const { client, app, policy, idleMs } = cloud;
   ctx.onEvent('creating');
-  const image = await again({ what: 'look for the image', call: 'create', policy, signal: ctx.signal }, () =>
-    client.images.fromId(spec.image.ref),
+  const image = await again(cloud, { what: 'look for the image', call: 'create', signal: ctx.signal }, () =>
+    client.images.fromId(input.image.ref),
   );
   const params = {
-    command: KEEP_ALIVE,
+    // Modal itself puts the image's ENTRYPOINT in front of it
+    command: [...KEEP_ALIVE],
     name: spec.name,
     tags: sandboxLabels(spec),
     env: mainEnv(spec.env),
@@ -112,22 +112,17 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
   const mayRetry = (error: PlumblineError) => error.retryable;
   return await retrying({ what: 'create', policy, signal: ctx.signal, mayRetry, onEvent: ctx.onEvent }, async () => {
     try {
-      return await input.limit.run(once, ctx.signal);
+      return await cloud.creates.run(once, ctx.signal);
     } catch (error) {
       // What an abort leaves behind is removed by the guard, by name.
       ctx.signal.throwIfAborted();
       if (!(error instanceof PlumblineError) || error.type === 'ProviderAuthError') throw error;
-      const [found] = await findByLabels(cloud, identityOf(spec));
+      const [found] = await findByLabels(cloud, nameLabels(spec.name, spec.owner));
       if (found === undefined) throw error;
       ctx.onEvent('found the sandbox of the lost reply');
       return await client.sandboxes.fromId(found.id);
     }
   });
-}
-
-/** A name is unique among those of one process's run only: somebody else may use the same app. */
-function identityOf({ name, owner }: SandboxSpec): Labels {
-  return { [LABEL_NAME]: name, [LABEL_RUN]: owner.runId, [LABEL_OWNER]: owner.owner };
 }
 
 /** For the main process. Names that Modal refuses reach commands all the same: exec brings its own environment. */
@@ -162,15 +157,9 @@ async function untilUsable({ cloud, ctx }: SandboxInput, created: ModalSandbox, 
   }
 }
 
-async function killAll(cloud: Cloud, created: ModalSandbox, spec: SandboxSpec): Promise<void> {
-  await terminate(cloud, created.sandboxId);
-  await terminateNamed(cloud, identityOf(spec));
-  created.detach();
-}
-
 async function setNetwork(cloud: Cloud, sandbox: ModalSandbox, policy: NetworkPolicy): Promise<void> {
   try {
-    await again({ what: 'setNetwork', call: 'control', policy: cloud.policy }, () =>
+    await again(cloud, { what: 'setNetwork', call: 'control' }, () =>
       limited(cloud.requestTimeoutMs, 'setNetwork', undefined, () => sandbox.updateNetworkPolicy(allowlists(policy))),
     );
   } catch (error) {

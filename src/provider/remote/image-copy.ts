@@ -73,7 +73,6 @@ class CopyPlanner {
 
   async plan(): Promise<CopyArchive[]> {
     const { copy } = this;
-    if (copy.parents) throw new SyntaxError('COPY --parents cannot be built here yet');
     const named = copy.chown !== null && !/^\d+(:\d+)?$/.test(copy.chown);
     const options: CopyOptions = {
       owner: copy.chown === null || named ? null : ownerOf(copy.chown),

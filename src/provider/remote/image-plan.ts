@@ -25,6 +25,7 @@ import type { Platform } from '../../model/image.js';
 import type { BaseConfigs } from './base-config.js';
 import { runStepScript, workdirScript } from './build-script.js';
 import { type CopyArchive, planCopyArchives } from './image-copy.js';
+import { blamed, Untranslatable } from './unsupported-image.js';
 
 export interface PlannedStep {
   readonly kind: 'run' | 'copy' | 'workdir';
@@ -60,7 +61,7 @@ interface PlanState extends StageState {
   readonly steps: PlannedStep[];
 }
 
-/** @throws EnvironmentDefinitionError for what cannot be built as written, with the line */
+/** @throws EnvironmentDefinitionError for what cannot be built as written, with the line; origin `provider` where the task is right */
 export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
   const { contextDir, dockerfile, platform } = input;
   const text = await readFile(dockerfile, 'utf8').catch((cause: unknown) => {
@@ -76,7 +77,7 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
 
   const engine: StageEngine<PlanState> = {
     scratch() {
-      throw new SyntaxError('FROM scratch cannot be built here: the provider needs a Linux distribution as base');
+      throw new Untranslatable('FROM scratch cannot be built here: the provider needs a Linux distribution as base');
     },
     async image(ref, wanted) {
       const { config, known } = await input.baseConfigs(ref, wanted, input.signal);
@@ -98,6 +99,7 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
       state.steps.push({ kind: 'run', title, archives: binds.flatMap(({ archives }) => archives), script });
     },
     async copy(state, copy, from, title) {
+      if (copy.parents) throw new Untranslatable('COPY --parents cannot be built here');
       if (input.tmp === null) return;
       const tree = from === null ? await contextTree() : await input.filesOf(planOf(from, []), copy.sources);
       const archives = await planCopyArchives(tree, copy, destinationOf(state, copy), {
@@ -142,7 +144,7 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
     const state = await builder.build(targetStage(model, undefined));
     return planOf(state, warnings);
   } catch (error) {
-    if (!(error instanceof LineError)) throw error;
+    if (!(error instanceof LineError)) throw blamed(error);
     throw new EnvironmentDefinitionError(`${model.file}:${error.line}: ${error.message}`, { cause: error });
   }
 }
@@ -189,7 +191,7 @@ function runScript(
   binds: readonly BindMount[],
 ): string {
   const refuse = (what: string): never => {
-    throw new SyntaxError(`RUN ${what} cannot be built here: the provider's builder has nothing like it`);
+    throw new Untranslatable(`RUN ${what} cannot be built here: the provider's builder has nothing like it`);
   };
   // A secret or an agent that is not required and not given is simply not there, in Docker too.
   const missing = mounts.find(({ type, required }) => (type === 'secret' || type === 'ssh') && required);

@@ -1,9 +1,16 @@
 /** The image's ENTRYPOINT with Harbor's keep-alive command, where a provider starts nothing of the image by itself. */
+import { SandboxCreateError } from '../../exception/errors.js';
+import type { ProviderContext } from '../../model/provider.js';
 import { KEEP_ALIVE } from '../keep-alive.js';
+import { isTransient } from './exec.js';
 import type { RuntimeDefaults } from './image-config.js';
 import { quote, quoteAll } from './quote.js';
-import { REMOTE_DIR } from './shell.js';
+import { type RetryPolicy, retrying } from './retry.js';
+import { REMOTE_DIR, type RemoteShell } from './shell.js';
 import { WHO } from './who.js';
+
+/** Milliseconds; the script returns at once. */
+const START_LIMIT_MS = 60_000;
 
 export interface MainProcess {
   readonly defaults: RuntimeDefaults;
@@ -31,4 +38,18 @@ s=; command -v setsid >/dev/null 2>&1 && s=setsid
 $s $as env -i ${home}"HOSTNAME=$(cat /proc/sys/kernel/hostname)" ${words} ${quoteAll([...defaults.entrypoint, ...KEEP_ALIVE])} </dev/null >/dev/null 2>&1 &
 exit 0
 `;
+}
+
+/** Starts it once, however often the connection breaks. @throws SandboxCreateError when the sandbox has no shell */
+export async function startMainProcess(
+  shell: RemoteShell,
+  main: MainProcess,
+  policy: RetryPolicy,
+  { signal, onEvent }: ProviderContext,
+): Promise<void> {
+  const script = mainProcessScript(main);
+  await retrying({ what: 'start', policy, signal, mayRetry: isTransient, onEvent }, async () => {
+    const end = await shell.script(script, { limitMs: START_LIMIT_MS, signal });
+    if (end.exitCode !== 0) throw new SandboxCreateError(`the sandbox cannot run a shell: ${end.stderr.trim()}`);
+  });
 }

@@ -1,81 +1,69 @@
 /** Images: found under their registered name, else imported or built once. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { EnvironmentDefinitionError, ImageBuildError, type PlumblineError } from '../../exception/errors.js';
-import { contextDigest } from '../../image/context-digest.js';
-import type { ImageSource, ImageSpec, PreparedImage } from '../../model/image.js';
+import { ImageBuildError, type PlumblineError } from '../../exception/errors.js';
+import type { ImageSpec, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { bounded } from '../bounded.js';
-import { withHostLock } from '../host-lock.js';
+import type { BaseConfigs } from '../remote/base-config.js';
+import { foundOrMade } from '../remote/found-or-made.js';
+import { imageDefaults } from '../remote/image-defaults.js';
+import { imageDigest, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { assertPlatform, remotePlatform } from '../remote/platform.js';
+import { baseInstead, type Planner } from '../remote/replay.js';
 import { retrying } from '../remote/retry.js';
+import type { Cloud } from './calls.js';
 import { stageBuild } from './context.js';
-import { DEFAULT_DISK_MB, removeById, type Surroundings } from './create.js';
 import { isAlreadyRegistered, mapImageError } from './errors.js';
+import { removeById } from './list.js';
 import { builtName, importedName } from './names.js';
+import { diskOf } from './resources.js';
 import type { SdkBuildEvent, SdkBuildOptions } from './sdk.js';
 
 /** Changes when the same input would give another image. */
-const BUILDER_VERSION = '1';
+const RECIPE = 'tensorlake-1';
 /** Harbor's disk of the builder, in MB (harbor 0.20, environments/tensorlake.py). */
 const BUILDER_DISK_MB = 24_576;
 /** Each may take minutes. */
 const MAX_BUILDS = 3;
 
-/** @throws ImageBuildError, ImagePullError, EnvironmentDefinitionError and the provider errors */
-export async function prepareImage(
-  at: Surroundings,
-  stateDir: string,
-  image: ImageSpec,
-  ctx: PrepareContext,
-): Promise<PreparedImage> {
-  const { source } = image;
-  if (source === null || image.compose !== null) {
-    throw new EnvironmentDefinitionError('docker-compose.yaml cannot run on Tensorlake');
-  }
-  const { name, digest } = await identify(source, image, ctx.forceBuild);
-  const answer = (cacheHit: boolean): PreparedImage => ({
-    source: source.kind === 'prebuilt' ? 'prebuilt' : 'built',
-    ref: name,
-    digest,
-    cacheHit,
-    provenance: source.kind === 'prebuilt' ? 'pull' : 'build',
-    spec: image,
-    warnings: [],
-  });
+export interface Preparer {
+  readonly cloud: Cloud;
+  readonly baseConfigs: BaseConfigs;
+  readonly lockDir: string;
+  readonly emulated: boolean;
+  readonly plan: Planner;
+}
+
+/** @throws ImageBuildError, ImagePullError, RegistryRateLimitError, EnvironmentDefinitionError and the provider errors */
+export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: PrepareContext): Promise<PreparedImage> {
+  assertPlatform(spec, 'Tensorlake', preparer.emulated);
+  const { cloud, baseConfigs, emulated } = preparer;
+  const source = sourceOf(spec);
+  const digest = await imageDigest(spec, { recipe: RECIPE, disk: String(diskOf(spec.resources)) });
+  const known = source.kind === 'prebuilt' ? importedName(source.ref) : builtName(digest);
+  const name = ctx.forceBuild ? `${known}-fb-${randomBytes(4).toString('hex')}` : known;
+  const { healthcheck } = await imageDefaults(source, remotePlatform(emulated), baseConfigs, ctx.signal);
+  const result = (cacheHit: boolean) => preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [] });
   ctx.onEvent('looking for the image');
-  if (await isRegistered(at, name, ctx.signal)) return answer(true);
-  const onWait = () => ctx.onEvent('another process of this machine prepares the image');
-  return withHostLock(join(stateDir, 'tensorlake', 'locks'), name, ctx.signal, onWait, async () => {
-    if (await isRegistered(at, name, ctx.signal)) return answer(true);
-    return answer(!(await make(at, source, image, name, ctx)));
+  const findRegistered = async () => ((await isRegistered(cloud, name, ctx.signal)) ? result(true) : null);
+  return foundOrMade({ dir: preparer.lockDir, name }, ctx, findRegistered, async () => {
+    try {
+      return result(!(await make(cloud, spec, name, ctx)));
+    } catch (error) {
+      const prepareBase = (base: ImageSpec, at: PrepareContext) => prepareImage(preparer, base, at);
+      const { ref, warning } = await baseInstead(error, { image: spec, plan: preparer.plan, prepareBase }, ctx);
+      return { ...result(false), source: 'replayed', ref, warnings: [warning] };
+    }
   });
-}
-
-async function identify(source: ImageSource, image: ImageSpec, forceBuild: boolean) {
-  if (source.kind === 'prebuilt') {
-    const name = importedName(source.ref);
-    return { name: forced(name, forceBuild), digest: await digestOfText(source.ref) };
-  }
-  const { digest } = await contextDigest({
-    contextDir: source.contextDir,
-    dockerfile: source.dockerfile,
-    platform: image.platform,
-    extra: { builder: `tensorlake-${BUILDER_VERSION}`, disk: String(diskOf(image)) },
-  });
-  return { name: forced(builtName(digest), forceBuild), digest };
-}
-
-function forced(name: string, forceBuild: boolean): string {
-  return forceBuild ? `${name}-fb-${randomBytes(4).toString('hex')}` : name;
 }
 
 /** Without organization and project the SDK cannot look: the image is then made, and "already there" is as good as found. */
-async function isRegistered(at: Surroundings, name: string, signal: AbortSignal): Promise<boolean> {
+async function isRegistered(at: Cloud, name: string, signal: AbortSignal): Promise<boolean> {
   if (at.config.organizationId === null || at.config.projectId === null) return false;
   const what = `look for image ${name}`;
   const mayRetry = (error: PlumblineError) => error.retryable;
-  return retrying({ what, policy: at.tuning.policy, signal, mayRetry }, async () => {
+  return retrying({ what, policy: at.policy, signal, mayRetry }, async () => {
     const limit = at.tuning.requestSec * 1000;
     const onExpiry = () =>
       new ImageBuildError(`${what}: no answer within ${limit} ms`, { origin: 'provider', retryable: true });
@@ -89,19 +77,14 @@ async function isRegistered(at: Surroundings, name: string, signal: AbortSignal)
 }
 
 /** @returns false when somebody else registered it meanwhile */
-async function make(
-  at: Surroundings,
-  source: ImageSource,
-  image: ImageSpec,
-  name: string,
-  ctx: PrepareContext,
-): Promise<boolean> {
+async function make(at: Cloud, image: ImageSpec, name: string, ctx: PrepareContext): Promise<boolean> {
+  const source = sourceOf(image);
   const kind = source.kind === 'prebuilt' ? 'import' : 'build';
   const what = source.kind === 'prebuilt' ? `import of ${source.ref}` : `build of ${source.dockerfile}`;
   const options: SdkBuildOptions = {
     registeredName: name,
-    diskMb: diskOf(image),
-    builderDiskMb: Math.max(diskOf(image), BUILDER_DISK_MB),
+    diskMb: diskOf(image.resources),
+    builderDiskMb: Math.max(diskOf(image.resources), BUILDER_DISK_MB),
     ...(at.config.dockerCompat ? { dockerCompat: true } : {}),
   };
   const heard = listenTo(ctx);
@@ -112,7 +95,7 @@ async function make(
       : at.sdk.images.build(staged?.dockerfile ?? source.dockerfile, options, heard.emit);
   // Building twice registers once: the name is the content's. A build whose own step failed is not retryable.
   const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
-  const policy = { ...at.tuning.policy, tries: Math.min(at.tuning.policy.tries, MAX_BUILDS) };
+  const policy = { ...at.policy, tries: Math.min(at.policy.tries, MAX_BUILDS) };
   const retry = { what, policy, signal: ctx.signal, mayRetry, onEvent: ctx.onEvent };
   return await retrying(retry, async (attempt) => {
     if (attempt > 1 && (await isRegistered(at, name, ctx.signal))) return true; // only the answer was lost
@@ -162,7 +145,7 @@ function watchSilence(seconds: number, what: string): Silence {
   };
 }
 
-async function isRegisteredOrUnknown(at: Surroundings, name: string, signal: AbortSignal): Promise<boolean> {
+async function isRegisteredOrUnknown(at: Cloud, name: string, signal: AbortSignal): Promise<boolean> {
   if (at.config.organizationId === null || at.config.projectId === null) return true;
   return isRegistered(at, name, signal);
 }
@@ -207,17 +190,7 @@ function listenTo(ctx: PrepareContext): Heard {
 }
 
 /** The SDK deletes its builder itself unless it was given up or cut off; the builder has no name by which `reap` could find it. */
-async function sweep(at: Surroundings, builders: readonly string[]): Promise<void> {
+async function sweep(at: Cloud, builders: readonly string[]): Promise<void> {
   // A builder that cannot be deleted now ends by its own timeout of 300 s; the build's error is the one to report.
   await Promise.allSettled(builders.map((id) => removeById(at, id)));
-}
-
-/** MB of the image's root disk, which is also the least that its sandboxes have. */
-function diskOf(image: ImageSpec): number {
-  return Math.max(Math.ceil(image.resources.storageMb ?? 0), DEFAULT_DISK_MB);
-}
-
-async function digestOfText(text: string): Promise<string> {
-  const { createHash } = await import('node:crypto');
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ownerLabels } from '../labels.js';
+import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
+import type { Cloud } from './calls.js';
 import { readConfig } from './config.js';
-import type { Surroundings } from './create.js';
 import { createLabelStore, labelsText } from './label-store.js';
-import { destroySandbox, listSandboxes } from './list.js';
+import { destroyRef, listOurs } from './list.js';
 import { sandboxName } from './names.js';
 import type { Sdk, SdkSandboxInfo } from './sdk.js';
 
@@ -53,7 +54,9 @@ function cloud(sandboxes: Record<string, Partial<SdkSandboxInfo>>, inside: Recor
     },
   } as unknown as Sdk;
   const config = readConfig({ env: {}, stateDir: dir });
-  const at: Surroundings = { sdk, config, store: createLabelStore(dir), tuning: config.tuning };
+  const { tuning } = config;
+  const store = createLabelStore(dir);
+  const at: Cloud = { sdk, config, store, tuning, policy: tuning.policy, creates: createAdaptiveLimit(1) };
   return { at, known };
 }
 
@@ -70,21 +73,21 @@ test('owners come from our notes, else from inside, else only the expiry from th
     { s2: labelsText(theirs, {}) },
   );
   await at.store.put(one ?? '', ownerLabels(mine));
-  const all = await listSandboxes(at, 'all');
+  const all = await listOurs(at, 'all');
   expect(all).toEqual([
     { ref: 's1', kind: 'sandbox', ...mine, state: 'running' },
     { ref: 's2', kind: 'sandbox', ...theirs, state: 'running' },
     { ref: 's3', kind: 'sandbox', runId: 'unknown', owner: 'unknown:0:0', expiresAt: EXPIRY, state: 'suspended' },
   ]);
-  expect((await listSandboxes(at, { runId: 'run-2' })).map(({ ref }) => ref)).toEqual(['s2']);
+  expect((await listOurs(at, { runId: 'run-2' })).map(({ ref }) => ref)).toEqual(['s2']);
 });
 
 test('destroy takes an id or the name of the spec, and forgets the notes; nothing of others is touched', async () => {
   const name = sandboxName('one', EXPIRY);
   const { at, known } = cloud({ s1: { name }, other: { name: 'one' } });
   await at.store.put(name, ownerLabels(mine));
-  await destroySandbox(at, { ref: 'one', kind: 'sandbox', ...mine, state: 'journaled' });
+  await destroyRef(at, { ref: 'one', kind: 'sandbox', ...mine, state: 'journaled' });
   expect([...known.keys()]).toEqual(['other']);
   expect(await at.store.names()).toEqual([]);
-  await destroySandbox(at, { ref: 'never-was', kind: 'sandbox', ...mine, state: 'journaled' });
+  await destroyRef(at, { ref: 'never-was', kind: 'sandbox', ...mine, state: 'journaled' });
 });

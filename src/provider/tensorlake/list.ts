@@ -1,60 +1,90 @@
-/** What of ours exists at Tensorlake, found by name; whose it is, by our own notes, then by the labels inside the sandbox. */
-
-import { HarnessError } from '../../exception/errors.js';
+/** Finding and removing what is ours, by name; whose it is, by our own notes, then by the labels inside the sandbox. */
+import { HarnessError, PlumblineError, SandboxLostError } from '../../exception/errors.js';
 import type { ListScope, Owner, SandboxRef } from '../../model/provider.js';
 import { bounded } from '../bounded.js';
-import { retrying } from '../remote/retry.js';
-import { find, removeById, type Surroundings } from './create.js';
-import { mapError } from './errors.js';
+import { REMOTE_DIR } from '../remote/shell.js';
+import { again, type Cloud } from './calls.js';
+import { isNotFound } from './errors.js';
 import { parseLabels } from './label-store.js';
 import { expiryOf, sandboxName } from './names.js';
-import { LABELS_FILE } from './sandbox.js';
 import type { SdkSandboxInfo } from './sdk.js';
 
-const KIND = 'sandbox';
+/** In every sandbox of ours, for `list` on a machine that did not make it. */
+export const LABELS_FILE = `${REMOTE_DIR}/labels.json`;
 /** Milliseconds for the labels of one sandbox that another machine made. */
 const LABELS_LIMIT_MS = 15_000;
 
 /** The API answers at most 100 at once and the SDK asks once: with more, `destroy` by name still finds each of them. */
-export async function listSandboxes(at: Surroundings, scope: ListScope): Promise<SandboxRef[]> {
-  const what = 'list of sandboxes';
-  const all = await retrying({ what, policy: at.tuning.policy, mayRetry: (error) => error.retryable }, async () => {
-    try {
-      return await at.sdk.client(at.tuning.requestSec).list();
-    } catch (error) {
-      throw mapError(error, 'look', what);
-    }
-  });
+export async function listOurs(cloud: Cloud, scope: ListScope): Promise<SandboxRef[]> {
+  const all = await again(cloud, { what: 'list of sandboxes', call: 'look' }, (client) => client.list());
   const ours = all.filter(({ name, status }) => name != null && expiryOf(name) !== null && status !== 'terminated');
-  const refs = await Promise.all(ours.map((info) => refOf(at, info)));
+  const refs = await Promise.all(ours.map((info) => refOf(cloud, info)));
   return refs.filter((ref) => scope === 'all' || ref.runId === scope.runId);
 }
 
+/** @throws SandboxLostError when there is none of this id or name */
+export function look(cloud: Cloud, idOrName: string, signal?: AbortSignal): Promise<SdkSandboxInfo> {
+  const mayRetry = (error: PlumblineError) => error.retryable && !(error instanceof SandboxLostError);
+  const attempt = { what: `look at sandbox ${idOrName}`, call: 'look', signal, mayRetry } as const;
+  return again(cloud, attempt, (client) => client.get(idOrName));
+}
+
+/** Null when there is none of this id or name. */
+export async function find(cloud: Cloud, idOrName: string): Promise<SdkSandboxInfo | null> {
+  try {
+    return await look(cloud, idOrName);
+  } catch (error) {
+    if (error instanceof SandboxLostError) return null;
+    throw error;
+  }
+}
+
 /** By id, or by the name that we gave; the name of the provider follows from both fields of the reference. */
-export async function destroySandbox(at: Surroundings, ref: SandboxRef): Promise<void> {
+export async function destroyRef(cloud: Cloud, ref: SandboxRef): Promise<void> {
   const derived = sandboxName(ref.ref, ref.expiresAt);
   for (const idOrName of [ref.ref, derived]) {
-    const info = await find(at, idOrName);
+    const info = await find(cloud, idOrName);
     // somebody's own sandbox may bear the name that we gave a trial: only an id, or a name of our making, is ours
     if (info === null || (info.sandboxId !== idOrName && info.name !== derived)) continue;
-    await removeById(at, info.sandboxId);
-    if (info.name != null) await at.store.forget(info.name);
+    await removeById(cloud, info.sandboxId);
+    if (info.name != null) await cloud.store.forget(info.name);
   }
-  await at.store.forget(derived);
+  await cloud.store.forget(derived);
 }
 
-async function refOf(at: Surroundings, info: SdkSandboxInfo): Promise<SandboxRef> {
+/** Deletes by id; what is gone is no error. */
+export async function removeById(cloud: Cloud, id: string): Promise<void> {
+  await again(cloud, { what: `delete of sandbox ${id}`, call: 'delete' }, async (client) => {
+    try {
+      await client.delete(id);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  });
+}
+
+/** After a failed create. Its own failure must not hide the first one: the guard and `reap` come after it. */
+export async function removeQuietly(cloud: Cloud, idOrName: string): Promise<void> {
+  try {
+    const info = await find(cloud, idOrName);
+    if (info !== null) await removeById(cloud, info.sandboxId);
+  } catch (error) {
+    if (!(error instanceof PlumblineError)) throw error;
+  }
+}
+
+async function refOf(cloud: Cloud, info: SdkSandboxInfo): Promise<SandboxRef> {
   const name = info.name ?? '';
-  const owner = (await at.store.get(name)) ?? (await ownerInside(at, info)) ?? unknownOwner(name);
-  return { ref: info.sandboxId, kind: KIND, ...owner, state: info.status };
+  const owner = (await cloud.store.get(name)) ?? (await ownerInside(cloud, info)) ?? unknownOwner(name);
+  return { ref: info.sandboxId, kind: 'sandbox', ...owner, state: info.status };
 }
 
-async function ownerInside(at: Surroundings, info: SdkSandboxInfo): Promise<Owner | null> {
+async function ownerInside({ sdk }: Cloud, info: SdkSandboxInfo): Promise<Owner | null> {
   if (info.status !== 'running') return null;
   const onExpiry = () => new HarnessError('no labels');
   try {
     return await bounded({ ms: LABELS_LIMIT_MS, onExpiry }, async () => {
-      const sandbox = await at.sdk.connect(info.sandboxId, LABELS_LIMIT_MS / 1000);
+      const sandbox = await sdk.connect(info.sandboxId, LABELS_LIMIT_MS / 1000);
       return parseLabels(Buffer.from(await sandbox.readFile(LABELS_FILE)).toString('utf8'));
     });
   } catch {

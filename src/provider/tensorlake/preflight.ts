@@ -4,61 +4,62 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Preflight } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
+import { remotePreflight } from '../remote/preflight.js';
 import { complainAboutUrl, type TensorlakeConfig } from './config.js';
 import { mapError } from './errors.js';
 import type { Sdk } from './sdk.js';
 
 /** Seconds. */
 const LIMIT = 15;
+const NO_KEY = {
+  what: 'TENSORLAKE_API_KEY',
+  fix: 'create a key at https://cloud.tensorlake.ai and set TENSORLAKE_API_KEY',
+};
+const NO_IDS =
+  'without TENSORLAKE_ORGANIZATION_ID and TENSORLAKE_PROJECT_ID registered images cannot be looked up: each is prepared again';
 
-export async function preflight(config: TensorlakeConfig, load: () => Promise<Sdk>): Promise<Preflight> {
-  if (config.apiKey === null) {
+export async function preflight(
+  config: TensorlakeConfig,
+  load: () => Promise<Sdk>,
+  signal: AbortSignal,
+): Promise<Preflight> {
+  try {
+    return await remotePreflight(
+      {
+        package: 'tensorlake',
+        install: 'tensorlake@0.5.89',
+        missing: missing(config),
+        keys: 'TENSORLAKE_API_KEY',
+        address: 'TENSORLAKE_API_URL',
+        look: async () => (await load()).client(LIMIT).list(),
+        mapError(error) {
+          if (isOldNode(error)) throw error;
+          return mapError(error, 'look', 'preflight');
+        },
+        versions: async () => ({ tensorlake: await sdkVersion() }),
+        warnings: config.organizationId === null || config.projectId === null ? [NO_IDS] : [],
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!isOldNode(error)) throw error;
     return {
       status: 'missing',
-      what: 'credentials: TENSORLAKE_API_KEY is not set',
-      fix: 'create a key at https://cloud.tensorlake.ai and export TENSORLAKE_API_KEY',
-    };
-  }
-  const complaint = complainAboutUrl(config);
-  if (complaint !== null) return { status: 'missing', what: complaint, fix: 'correct or unset TENSORLAKE_API_URL' };
-  let sdk: Sdk;
-  try {
-    sdk = await load();
-  } catch (error) {
-    return { status: 'missing', ...explainLoad(error) };
-  }
-  try {
-    await sdk.client(LIMIT).list();
-  } catch (error) {
-    const mapped = mapError(error, 'look', 'list of sandboxes');
-    const auth = mapped.type === 'ProviderAuthError';
-    return {
-      status: 'missing',
-      what: mapped.message,
-      fix: auth ? 'check TENSORLAKE_API_KEY' : `check that ${config.apiUrl} can be reached from here`,
-    };
-  }
-  const warnings =
-    config.organizationId === null || config.projectId === null
-      ? [
-          'without TENSORLAKE_ORGANIZATION_ID and TENSORLAKE_PROJECT_ID registered images cannot be looked up: each is prepared again',
-        ]
-      : [];
-  return { status: 'ready', versions: { tensorlake: await sdkVersion() }, warnings };
-}
-
-function explainLoad(error: unknown): { what: string; fix: string } {
-  const message = errorMessage(error);
-  if (/ERR_MODULE_NOT_FOUND|Cannot find package/.test(message)) {
-    return { what: 'the npm package tensorlake', fix: 'npm install tensorlake@0.5.89' };
-  }
-  if (/markAsUncloneable/.test(message)) {
-    return {
       what: 'the npm package tensorlake asks for Node 22 or later',
       fix: 'add "overrides": { "tensorlake": { "undici": "^7.16.0" } } to your package.json and install again, or use Node 22',
     };
   }
-  return { what: `the npm package tensorlake cannot be loaded: ${message}`, fix: 'npm install tensorlake@0.5.89' };
+}
+
+function missing(config: TensorlakeConfig): { what: string; fix: string } | null {
+  if (config.apiKey === null) return NO_KEY;
+  const complaint = complainAboutUrl(config);
+  return complaint === null ? null : { what: complaint, fix: 'correct or unset TENSORLAKE_API_URL' };
+}
+
+/** Its undici 8 does not load on Node 20. */
+function isOldNode(error: unknown): boolean {
+  return /markAsUncloneable/.test(errorMessage(error));
 }
 
 async function sdkVersion(): Promise<string> {

@@ -1,73 +1,154 @@
-/** A running Tensorlake sandbox to the contract. */
-
-import { ExecError } from '../../exception/errors.js';
-import type { Effective, Sandbox, SandboxSpec } from '../../model/provider.js';
+/** Creating a sandbox, and one that runs. */
+import { ExecError, type PlumblineError, SandboxCreateError } from '../../exception/errors.js';
+import type { PreparedImage } from '../../model/image.js';
+import type { ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
+import { sleep } from '../../util/deadline.js';
+import { INIT_INTERVENTION } from '../keep-alive.js';
 import { sandboxLabels } from '../labels.js';
-import { createTagPool, type ExecTarget, execRemote } from '../remote/exec.js';
-import { downloadRemote, type FileTarget, uploadRemote } from '../remote/files.js';
-import { REMOTE_DIR } from '../remote/shell.js';
-import { removeById, type Surroundings } from './create.js';
+import type { RuntimeDefaults } from '../remote/image-config.js';
+import { startMainProcess } from '../remote/main-process.js';
+import { type Planner, replayImage } from '../remote/replay.js';
+import { runningSandbox } from '../remote/running.js';
+import { answered, type Cloud, trying } from './calls.js';
+import { isConflict, mapError } from './errors.js';
 import { labelsText } from './label-store.js';
+import { find, LABELS_FILE, look, removeById, removeQuietly } from './list.js';
 import { sandboxName } from './names.js';
-import type { SdkSandboxInfo } from './sdk.js';
+import { createNetwork } from './network.js';
+import { effectiveOf, sizeOf } from './resources.js';
+import type { SdkCreateRequest, SdkSandboxInfo } from './sdk.js';
 import { INTERVENTIONS, LOOK, parseInterventions, parseLook } from './setup.js';
-import { createShell } from './shell.js';
+import { createShell, type TensorlakeShell } from './shell.js';
 
-/** Bytes of one upload; the daemon has no limit that anyone has seen, our memory has. */
-const CHUNK_BYTES = 32 * 1024 * 1024;
+const MIN_LIFETIME_SEC = 300;
+/** Milliseconds. */
+const INTERVENTIONS_LIMIT_MS = 60_000;
 
-/** In every sandbox of ours, for `list` on a machine that did not make it. */
-export const LABELS_FILE = `${REMOTE_DIR}/labels.json`;
+export interface SandboxInput {
+  readonly cloud: Cloud;
+  readonly spec: SandboxSpec;
+  readonly ctx: ProviderContext;
+  readonly image: PreparedImage;
+  readonly plan: Planner;
+}
 
-/** Sets a fresh sandbox up and answers it. @throws SandboxLostError, ExecError, NetworkError */
-export async function openSandbox(
-  at: Surroundings,
-  info: SdkSandboxInfo,
-  spec: SandboxSpec,
-  signal: AbortSignal,
-): Promise<Sandbox> {
-  const { sdk, tuning } = at;
-  const shell = await createShell({
-    sdk,
-    sandboxId: info.sandboxId,
-    keepBackground: !spec.raw,
-    requestSec: tuning.daemonSec,
+/** @throws SandboxCreateError and the provider errors. What a failed try left behind has been looked for and deleted. */
+export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
+  const { cloud, spec, ctx } = input;
+  const { sdk, store, tuning, policy } = cloud;
+  const name = sandboxName(spec.name, spec.owner.expiresAt);
+  await store.put(name, sandboxLabels(spec));
+  const state = { id: null as string | null };
+  const open = async () => {
+    state.id = await create(cloud, requestOf(input, name), ctx);
+    const info = await untilRunning(cloud, state.id, ctx);
+    const shell = await createShell({
+      sdk,
+      sandboxId: info.sandboxId,
+      keepBackground: !spec.raw,
+      requestSec: tuning.daemonSec,
+    });
+    await shell.write(LABELS_FILE, Buffer.from(labelsText(spec.owner, sandboxLabels(spec))), ctx.signal);
+    return { info, shell, ...(await settle(input, shell)) };
+  };
+  const { info, shell, defaults, interventions } = await open().catch(async (error: unknown) => {
+    await removeQuietly(cloud, state.id ?? name);
+    throw error;
   });
-  await shell.write(LABELS_FILE, Buffer.from(labelsText(spec.owner, sandboxLabels(spec))), signal);
-  const image = parseLook(await shell.asImage(LOOK, signal));
-  if (image === null) throw new ExecError('the surroundings of a process in the sandbox could not be read');
+  return runningSandbox({
+    id: info.sandboxId,
+    spec,
+    shell,
+    defaults,
+    effective: effectiveOf(info),
+    interventions,
+    policy,
+    // its lifetime is fixed when it is made (tensorlake 0.5.89)
+    keepAlive: null,
+    setNetwork: null,
+    async remove() {
+      await removeById(cloud, info.sandboxId);
+      await store.forget(name);
+    },
+  });
+}
+
+/** From a fresh machine to one in which a task can start. */
+async function settle({ cloud, spec, ctx, image, plan }: SandboxInput, shell: TensorlakeShell) {
+  const { signal } = ctx;
+  const { policy } = cloud;
   let words = '';
   const onStdout = (text: string) => {
     words += text;
   };
-  if (!spec.raw) await shell.script(INTERVENTIONS, { limitMs: 60_000, signal, onStdout });
+  if (!spec.raw) await shell.script(INTERVENTIONS, { limitMs: INTERVENTIONS_LIMIT_MS, signal, onStdout });
+  // `init`: PID 1 is the platform's, not the image's; `background`: shell.ts
+  const interventions = spec.raw ? [] : [INIT_INTERVENTION, 'background', ...parseInterventions(words)];
+  if (image.source === 'replayed') {
+    const defaults: RuntimeDefaults = await replayImage({ image: spec.image.spec, plan, shell, policy }, ctx);
+    await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);
+    return { defaults, interventions };
+  }
+  const defaults = parseLook(await shell.asImage(LOOK, signal));
+  if (defaults === null) throw new ExecError('the surroundings of a process in the sandbox could not be read');
+  return { defaults, interventions };
+}
 
-  const exec: ExecTarget = {
-    shell,
-    workdir: spec.workdir ?? image.workdir,
-    user: image.user,
-    env: { ...image.env, ...spec.env },
-    tags: createTagPool(),
-    finished: [],
-    policy: tuning.policy,
-  };
-  const files: FileTarget = { shell, policy: tuning.policy, chunkBytes: CHUNK_BYTES };
+function requestOf({ cloud, spec, image }: SandboxInput, name: string): SdkCreateRequest {
+  const lifetime = Math.ceil((Date.parse(spec.owner.expiresAt) - Date.now()) / 1000);
   return {
-    id: info.sandboxId,
-    effective: effectiveOf(info),
-    // `init`: PID 1 is the platform's, not the image's; `background`: shell.ts
-    interventions: spec.raw ? [] : ['init', 'background', ...parseInterventions(words)],
-    exec: (argv, options = {}) => execRemote(exec, argv, options),
-    upload: (hostPath, to, options = {}) => uploadRemote(files, hostPath, to, options),
-    download: (from, hostPath, options = {}) => downloadRemote(files, from, hostPath, options),
-    async [Symbol.asyncDispose]() {
-      await removeById(at, info.sandboxId);
-      await at.store.forget(sandboxName(spec.name, spec.owner.expiresAt));
-    },
+    image: image.ref,
+    name,
+    ...sizeOf(spec.resources),
+    timeoutSecs: Math.min(Math.max(lifetime, MIN_LIFETIME_SEC), cloud.config.maxLifetimeSec),
+    ...createNetwork(spec.network),
   };
 }
 
-function effectiveOf(info: SdkSandboxInfo): Effective {
-  const { cpus, memoryMb, ephemeralDiskMb } = info.resources;
-  return { cpus: cpus ?? null, memoryMb: memoryMb ?? null, storageMb: ephemeralDiskMb ?? null };
+/** The id. A try whose answer was lost may have made the sandbox: it is looked for by its name before the next one. */
+async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderContext): Promise<string> {
+  const { signal, onEvent } = ctx;
+  const what = 'create of the sandbox';
+  const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
+  const post = async () => {
+    try {
+      return (await answered(cloud, what, (client) => client.create(request))).sandboxId;
+    } catch (error) {
+      const found = isConflict(error) ? await find(cloud, request.name) : null;
+      if (found === null) throw mapError(error, 'create', what);
+      return takenOver(found, ctx);
+    }
+  };
+  onEvent('creating');
+  return trying(cloud, { what, call: 'create', signal, onEvent, mayRetry }, async (tries) => {
+    const found = tries > 1 ? await find(cloud, request.name) : null;
+    return found === null ? cloud.creates.run(post, signal) : takenOver(found, ctx);
+  });
+}
+
+function takenOver({ sandboxId }: SdkSandboxInfo, { onEvent }: ProviderContext): string {
+  onEvent('found the sandbox of the lost reply');
+  return sandboxId;
+}
+
+async function untilRunning(cloud: Cloud, id: string, ctx: ProviderContext): Promise<SdkSandboxInfo> {
+  let last: string | null = null;
+  for (;;) {
+    ctx.signal.throwIfAborted();
+    const info = await look(cloud, id, ctx.signal);
+    if (info.status !== last) ctx.onEvent(info.status);
+    last = info.status;
+    if (info.status === 'running') return info;
+    if (info.status !== 'pending') {
+      const why = info.errorDetails ?? info.terminationReason ?? info.outcome ?? 'no reason given';
+      throw new SandboxCreateError(`sandbox ${id} was ${info.status} before it ran: ${textOf(why)}`, {
+        providerState: info.status,
+      });
+    }
+    await sleep(cloud.tuning.pollMs, ctx.signal);
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

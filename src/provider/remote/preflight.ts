@@ -1,0 +1,41 @@
+/** Whether a remote provider can be used from here: package, credential, address, in this order. Creates nothing. */
+import type { PlumblineError } from '../../exception/errors.js';
+import type { Preflight } from '../../model/provider.js';
+
+export interface PreflightInput {
+  /** Of npm, and what to install: a version where one is pinned. */
+  readonly package: string;
+  readonly install: string;
+  /** What is not set, and where to get it; null: it is there. */
+  readonly missing: { readonly what: string; readonly fix: string } | null;
+  /** Variables to check when the credential, or the address, is refused. */
+  readonly keys: string;
+  readonly address: string;
+  /** One cheap call with the credential. */
+  readonly look: () => Promise<unknown>;
+  readonly mapError: (error: unknown) => PlumblineError;
+  readonly versions: () => Record<string, string> | Promise<Record<string, string>>;
+  readonly warnings?: readonly string[];
+}
+
+/** @throws the signal's reason */
+export async function remotePreflight(input: PreflightInput, signal: AbortSignal): Promise<Preflight> {
+  if (input.missing !== null) return { status: 'missing', ...input.missing };
+  try {
+    await input.look();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isMissingPackage(error)) {
+      return { status: 'missing', what: `the npm package ${input.package}`, fix: `npm install ${input.install}` };
+    }
+    const { type, message } = input.mapError(error);
+    const fix = type === 'ProviderAuthError' ? `check ${input.keys}` : `check ${input.address} and the network`;
+    return { status: 'missing', what: message, fix };
+  }
+  const { warnings } = input;
+  return { status: 'ready', versions: await input.versions(), ...(warnings === undefined ? {} : { warnings }) };
+}
+
+function isMissingPackage(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND';
+}
