@@ -1,5 +1,5 @@
 /** What one provider did in a run, as numbers: the row of every provider table. */
-import type { ProviderRecord, TrialRecord } from '../model/record.js';
+import type { PhaseRecord, ProviderRecord, TrialRecord } from '../model/record.js';
 import type { FoldedRun } from '../model/run.js';
 import { PHASES } from '../model/words.js';
 import { groupBy } from './trials.js';
@@ -61,13 +61,18 @@ function phaseTimes(trials: readonly TrialRecord[]): ProviderRecord['phase_sec']
     const sums: number[] = [];
     for (const trial of trials) {
       const own = trial.phases.filter((record) => record.name === phase && !record.shared);
-      if (own.length > 0) sums.push(sum(own.map((record) => record.duration_sec)));
+      if (own.length > 0) sums.push(sum(own.map(activeSec)));
     }
     if (sums.length === 0) continue;
     sums.sort((a, b) => a - b);
     times[phase] = { p50: percentile(sums, 0.5), p90: percentile(sums, 0.9), max: max(sums), sum: sum(sums) };
   }
   return times;
+}
+
+/** Without the wait for a turn: queue time is not start time. */
+export function activeSec({ duration_sec, queued_sec = 0 }: PhaseRecord): number {
+  return Math.max(0, duration_sec - queued_sec);
 }
 
 /** Nearest rank: always a value that was measured. `sorted` is ascending and not empty. */

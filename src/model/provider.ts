@@ -44,6 +44,8 @@ export interface ProviderContext {
   readonly signal: AbortSignal;
   /** Called with every state that the backend reports ("pulling", "build step 3/7", "creating"). */
   readonly onEvent: (state: string) => void;
+  /** Waits for a turn, ours or the provider's (rate limits), with the caller's clock stopped: queue time is not start time. */
+  readonly queued?: <T>(wait: Promise<T>) => Promise<T>;
 }
 
 export interface PrepareContext extends ProviderContext {

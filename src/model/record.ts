@@ -39,6 +39,8 @@ export interface PhaseRecord {
   started_at: string;
   duration_sec: number;
   limit_sec: number | null;
+  /** Part of duration_sec: waiting for a turn at the provider, which the limit does not count. Absent: none. */
+  queued_sec?: number;
   /** True when the time was spent by another trial's work on the same image. */
   shared: boolean;
 }
@@ -172,6 +174,8 @@ export interface GroupRecord {
   count: number;
   trials: string[];
   sample_message: string;
+  /** The provider's word for what the sandbox was last, where all of the group have the same one. */
+  provider_state?: string;
   advice: string;
 }
 

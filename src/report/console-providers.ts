@@ -1,5 +1,5 @@
 /** The provider's side of the summary: counts, rates, times, and what was odd although it passed. */
-import { isRecovered } from '../compare/provider-record.js';
+import { activeSec, isRecovered } from '../compare/provider-record.js';
 import { groupBy, sortedEntries } from '../compare/trials.js';
 import type { ProviderRecord, Report } from '../model/record.js';
 import type { Layout } from './console-layout.js';
@@ -104,9 +104,9 @@ export function slowestSection(report: Report, layout: Layout): string[] {
   const phases = report.trials.flatMap((trial) =>
     trial.phases.filter((phase) => !phase.shared).map((phase) => ({ phase, trial })),
   );
-  const slowest = phases.sort((a, b) => b.phase.duration_sec - a.phase.duration_sec).slice(0, 5);
+  const slowest = phases.sort((a, b) => activeSec(b.phase) - activeSec(a.phase)).slice(0, 5);
   const rows = slowest.map(({ phase, trial }) => [
-    formatSeconds(phase.duration_sec),
+    formatSeconds(activeSec(phase)),
     phase.limit_sec === null ? '' : `of ${formatSeconds(phase.limit_sec)}`,
     phase.name,
     trialTitle(trial),

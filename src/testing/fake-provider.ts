@@ -72,6 +72,8 @@ export interface FakeProviderOptions extends FakeScripts {
   buildLog?: string;
   /** Runs before every call: throw to fail it, return a promise to hold it up. */
   before?: (call: FakeCall, signal: AbortSignal) => void | Promise<void>;
+  /** What a create waits for before its turn comes, off the caller's clock. */
+  turn?: () => Promise<void>;
   /** Handlers of one sandbox role (`main`, `verifier`) instead of the general ones. */
   roles?: Readonly<Record<string, FakeScripts & { image?: FakeImage }>>;
 }
@@ -123,6 +125,7 @@ export function createFakeProvider(options: FakeProviderOptions = {}): FakeProvi
     },
 
     async create(spec, ctx) {
+      if (options.turn) await (ctx.queued?.(options.turn()) ?? options.turn());
       await begin({ kind: 'create', sandbox: spec.name, detail: spec.image.ref, spec }, ctx.signal);
       ctx.onEvent('created');
       const role = options.roles?.[spec.labels['role'] ?? ''] ?? {};

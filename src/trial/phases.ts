@@ -2,7 +2,7 @@
 import { toExceptionRecord } from '../exception/classify.js';
 import type { ExceptionRecord } from '../model/record.js';
 import type { Phase } from '../model/words.js';
-import { withDeadline } from '../util/deadline.js';
+import { type OffTheClock, withDeadline } from '../util/deadline.js';
 import { type Attempt, note } from './attempt.js';
 
 /** The attempt's signal was aborted; never an exception of the trial. */
@@ -33,12 +33,17 @@ export interface PhaseOptions {
   /** Shown in the record; null is no limit. */
   readonly limitSec?: number | null;
   /** Enforced by the phase runner. Limits of the oracle and the verifier are enforced by exec, which also kills. */
-  readonly deadline?: { readonly ms: number | null; readonly onExpiry: () => Error };
+  readonly deadline?: {
+    readonly ms: number | null;
+    readonly onExpiry: () => Error;
+    /** Told of milliseconds that the limit did not count. */
+    readonly onQueued?: (ms: number) => void;
+  };
   /** The phase is that of the record whatever an error says of itself: a separate verifier's image is the verifier's. */
   readonly pinned?: boolean;
 }
 
-const NO_DEADLINE = { ms: null, onExpiry: () => new Cancelled() };
+const NO_DEADLINE: Required<PhaseOptions>['deadline'] = { ms: null, onExpiry: () => new Cancelled() };
 
 /**
  * Rejects with PhaseFailure, or with Cancelled as soon as the attempt's signal aborts. The work is told through its signal
@@ -48,7 +53,7 @@ export async function runPhase<T>(
   attempt: Attempt,
   phase: Phase,
   options: PhaseOptions,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, queued: OffTheClock) => Promise<T>,
 ): Promise<T> {
   const { clock, input } = attempt;
   if (input.signal.aborted) throw new Cancelled();
@@ -59,9 +64,23 @@ export async function runPhase<T>(
   input.emit({ type: 'phase_started', trial: attempt.key, phase, step, limit_sec: limit });
   note(attempt, `${phase}${step === null ? '' : ` (${step})`}: started`);
   let ok = false;
+  let queuedMs = 0;
   try {
-    const { ms, onExpiry } = options.deadline ?? NO_DEADLINE;
-    const bounded = (signal: AbortSignal) => orCancelled(work(signal), input.signal);
+    const { ms, onExpiry, onQueued } = options.deadline ?? NO_DEADLINE;
+    const measured = (offTheClock: OffTheClock): OffTheClock => {
+      return async (wait) => {
+        const from = clock.monotonic();
+        try {
+          return await offTheClock(wait);
+        } finally {
+          const waited = clock.monotonic() - from;
+          queuedMs += waited;
+          onQueued?.(waited);
+        }
+      };
+    };
+    const bounded = (signal: AbortSignal, offTheClock: OffTheClock) =>
+      orCancelled(work(signal, measured(offTheClock)), input.signal);
     const result = await withDeadline(ms, bounded, onExpiry, input.signal);
     ok = true;
     return result;
@@ -78,6 +97,7 @@ export async function runPhase<T>(
       started_at: startedAt,
       duration_sec: seconds,
       limit_sec: limit,
+      ...(queuedMs > 0 ? { queued_sec: queuedMs / 1000 } : {}),
       shared: false,
     });
     input.emit({ type: 'phase_finished', trial: attempt.key, phase, step, duration_sec: seconds, ok });

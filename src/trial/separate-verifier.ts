@@ -1,7 +1,7 @@
 /** A verifier in a sandbox of its own (harbor-semantics 3.10). */
 import { posix } from 'node:path';
 import { baselinePolicy, samePolicy } from '../task/verifier-mode.js';
-import { withDeadline } from '../util/deadline.js';
+import { type OffTheClock, withDeadline } from '../util/deadline.js';
 import type { Collected } from './artifacts.js';
 import { declaresConvention } from './artifacts.js';
 import type { Attempt } from './attempt.js';
@@ -69,7 +69,7 @@ async function startVerifier(
   const preparing = { harborType, origin: originOfSlowness(spec) };
   const slowImage = (cause?: unknown) => budget.expired('verifier', 'preparing its image', { ...preparing, cause });
   let expired = () => slowImage();
-  const start = async (own: AbortSignal) => {
+  const start = async (own: AbortSignal, queued: OffTheClock) => {
     const remainingMs = budget.remainingMs();
     if (remainingMs === 0) throw expired();
     const image = await prepareImage(
@@ -78,7 +78,7 @@ async function startVerifier(
       own,
     );
     expired = () => budget.expired('verifier', 'creating its sandbox', { harborType });
-    const sandbox = await createSandbox(attempt, request, image, 'verifier', own, live);
+    const sandbox = await createSandbox(attempt, request, image, 'verifier', { signal: own, queued }, live);
     expired = () => budget.expired('verifier', 'starting its sandbox', { harborType });
     return startBox(attempt, { phase: 'verifier', step: unit.name, signal: own }, sandbox, image, request, definition);
   };

@@ -245,6 +245,16 @@ describe('build_timeout_sec', () => {
     });
   });
 
+  test('does not count the wait for a turn at the provider, which the phase shows', async () => {
+    await toml('[environment]\nbuild_timeout_sec = 0.4\n');
+    const { record } = await fixture.run({ turn: () => new Promise((resolve) => setTimeout(resolve, 800)) });
+    expect(record.outcome).toBe('pass');
+    const create = record.phases.find(({ name }) => name === 'create');
+    expect(create?.queued_sec).toBeGreaterThan(0.7);
+    expect(create?.duration_sec).toBeGreaterThan(0.7);
+    expect(record.phases.filter(({ queued_sec }) => queued_sec !== undefined)).toHaveLength(1);
+  });
+
   test.each(['0', '-1', 'nan'])('of %s has expired before it began', async (limit) => {
     await toml(`[environment]\nbuild_timeout_sec = ${limit}\n`);
     const { record, provider } = await fixture.run();

@@ -8,9 +8,10 @@ import {
   SandboxLostError,
 } from '../exception/errors.js';
 import type { PreparedImage } from '../model/image.js';
-import type { NetworkPolicy, Sandbox } from '../model/provider.js';
+import type { NetworkPolicy, ProviderContext, Sandbox } from '../model/provider.js';
 import type { EnvironmentConfig } from '../model/task.js';
 import type { Phase } from '../model/words.js';
+import type { OffTheClock } from '../util/deadline.js';
 import { type Attempt, observeState, warn } from './attempt.js';
 import { type Box, housekeep, run, type Scope, said, text } from './exec.js';
 import { imageHealthcheck } from './healthcheck.js';
@@ -36,6 +37,8 @@ export interface Budget {
   readonly limitSec: number | null;
   /** Milliseconds, never below 0; null is no limit. */
   remainingMs(): number | null;
+  /** Milliseconds that went by and do not count. */
+  exclude(ms: number): void;
   expired(
     phase: Phase,
     doing: string,
@@ -46,12 +49,16 @@ export interface Budget {
 /** The clock starts with the call. */
 export function startBudget(attempt: Attempt, limit: number | null): Budget {
   const started = attempt.clock.monotonic();
-  const elapsed = () => attempt.clock.monotonic() - started;
+  let excluded = 0;
+  const elapsed = () => attempt.clock.monotonic() - started - excluded;
   // A build that others began has its own clock: it may expire soon after this trial joined it, and never before the limit.
   const waited = () => Math.max(elapsed() / 1000, limit ?? 0);
   return {
     limitSec: limit,
     remainingMs: () => (limit === null ? null : Math.max(0, limit * 1000 - elapsed())),
+    exclude(ms) {
+      excluded += ms;
+    },
     expired: (phase, doing, details = {}) =>
       new EnvironmentStartTimeoutError(
         `the environment was not ready after ${showSeconds(waited())} (limit ${showSeconds(limit ?? 0)}): ` +
@@ -80,12 +87,12 @@ export async function startMain(attempt: Attempt, plan: TrialPlan, live: Live): 
   const { task, settings } = attempt.input;
   const budget = startBudget(attempt, plan.buildLimitSec);
   let details: Pick<ErrorDetails, 'origin'> = {};
-  const timed = <T>(phase: Phase, work: (signal: AbortSignal) => Promise<T>) => {
+  const timed = <T>(phase: Phase, work: (signal: AbortSignal, queued: OffTheClock) => Promise<T>) => {
     const onExpiry = () => budget.expired(phase, phase, details);
-    const deadline = { ms: budget.remainingMs(), onExpiry };
-    return runPhase(attempt, phase, { limitSec: budget.limitSec, deadline }, async (signal) => {
+    const deadline = { ms: budget.remainingMs(), onExpiry, onQueued: budget.exclude };
+    return runPhase(attempt, phase, { limitSec: budget.limitSec, deadline }, async (signal, queued) => {
       if (deadline.ms === 0) throw onExpiry();
-      return work(signal);
+      return work(signal, queued);
     });
   };
   const { image, definition } = await timed('prepare_image', async (signal) => {
@@ -112,7 +119,9 @@ export async function startMain(attempt: Attempt, plan: TrialPlan, live: Live): 
     network: plan.baseline,
     networkWillChange: plan.networkWillChange,
   };
-  const sandbox = await timed('create', (signal) => createSandbox(attempt, request, image, 'create', signal, live));
+  const sandbox = await timed('create', (signal, queued) =>
+    createSandbox(attempt, request, image, 'create', { signal, queued }, live),
+  );
   attempt.effective = sandbox.effective;
   attempt.interventions = sandbox.interventions;
   return timed('start', (signal) =>
@@ -126,7 +135,7 @@ export async function createSandbox(
   request: BoxRequest,
   image: PreparedImage,
   phase: Phase,
-  signal: AbortSignal,
+  { signal, queued }: Required<Pick<ProviderContext, 'signal' | 'queued'>>,
   live: Live,
 ): Promise<Sandbox> {
   const { input } = attempt;
@@ -148,7 +157,7 @@ export async function createSandbox(
       networkWillChange: request.networkWillChange,
       raw: input.settings.raw,
     },
-    { signal, onEvent: (state) => observeState(attempt, phase, state) },
+    { signal, queued, onEvent: (state) => observeState(attempt, phase, state) },
   );
   if (signal.aborted) {
     // It arrived in the very moment of the abort: nobody waits for it any more.

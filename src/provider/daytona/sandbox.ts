@@ -99,7 +99,8 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
   };
   const options = { timeout: cloud.requestTimeoutMs };
   ctx.onEvent('creating');
-  const attempt = { what: 'create', call: 'create', signal: ctx.signal, onEvent: ctx.onEvent } as const;
+  const { signal, onEvent, queued } = ctx;
+  const attempt = { what: 'create', call: 'create', signal, onEvent, queued } as const;
   const post = async (): Promise<SandboxDto> => {
     try {
       return asSandbox((await cloud.client.sandboxApi.createSandbox(body, undefined, options)).data);
@@ -113,7 +114,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
       return found;
     }
   };
-  return again(cloud, attempt, () => cloud.creates.run(post, ctx.signal));
+  return again(cloud, attempt, () => cloud.creates.run(post, ctx));
 }
 
 /** @throws SandboxCreateError with the state and the reason in which it ended */

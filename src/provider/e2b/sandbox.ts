@@ -76,7 +76,8 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
   ctx.onEvent('creating');
   let unsure = false;
   const mayRetry = (error: PlumblineError) => hadNoEffect(error) || (error.retryable && isUnsure(error));
-  return await retrying({ what: 'create', policy, signal: ctx.signal, mayRetry, onEvent: ctx.onEvent }, async () => {
+  const { signal, onEvent, queued } = ctx;
+  return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     if (unsure) {
       const [found] = await findByLabels(cloud, named);
       if (found !== undefined) {
@@ -99,7 +100,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
       }
     };
     try {
-      return await cloud.creates.run(once, ctx.signal);
+      return await cloud.creates.run(once, ctx);
     } catch (error) {
       unsure ||= !(error instanceof PlumblineError) || !hadNoEffect(error);
       // What an abort leaves behind is removed by the guard, by name; here only what has arrived already.

@@ -110,9 +110,10 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
     }
   };
   const mayRetry = (error: PlumblineError) => error.retryable;
-  return await retrying({ what: 'create', policy, signal: ctx.signal, mayRetry, onEvent: ctx.onEvent }, async () => {
+  const { signal, onEvent, queued } = ctx;
+  return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     try {
-      return await cloud.creates.run(once, ctx.signal);
+      return await cloud.creates.run(once, ctx);
     } catch (error) {
       // What an abort leaves behind is removed by the guard, by name.
       ctx.signal.throwIfAborted();

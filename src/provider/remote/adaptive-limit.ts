@@ -1,9 +1,10 @@
 /** How many calls may be under way: halved when the provider says "too many", raised again by one after a run of successes. */
 import { ProviderRateLimitError } from '../../exception/errors.js';
+import type { ProviderContext } from '../../model/provider.js';
 
 export interface AdaptiveLimit {
-  /** Waits for a slot. The wait ends with the signal's reason. */
-  run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Waits for a slot, off the caller's clock. The wait ends with the signal's reason. */
+  run<T>(work: () => Promise<T>, ctx?: Partial<ProviderContext>): Promise<T>;
   /** Slots at this moment. */
   readonly limit: number;
 }
@@ -45,8 +46,14 @@ export function createAdaptiveLimit(most: number): AdaptiveLimit {
     get limit() {
       return limit;
     },
-    async run(work, signal) {
-      await wait(signal);
+    async run(work, { signal, onEvent, queued } = {}) {
+      const waiting = wait(signal);
+      if (queue.length > 0) {
+        onEvent?.('waiting for its turn');
+        await (queued?.(waiting) ?? waiting);
+        onEvent?.('creating');
+      }
+      await waiting;
       try {
         const result = await work();
         successes += 1;

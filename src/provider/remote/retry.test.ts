@@ -107,6 +107,30 @@ describe('adaptive limit', () => {
     expect([most, order]).toEqual([2, [1, 2, 3, 4, 5]]);
   });
 
+  test('waits off the clock of a caller that has one, and says so; a free slot is no wait', async () => {
+    const limit = createAdaptiveLimit(1);
+    const seen: string[] = [];
+    const ctx = (name: string) => ({
+      onEvent: (state: string) => seen.push(`${name}: ${state}`),
+      async queued<T>(wait: Promise<T>) {
+        seen.push(`${name}: clock stopped`);
+        const result = await wait;
+        seen.push(`${name}: clock runs`);
+        return result;
+      },
+    });
+    const run = (name: string) => limit.run(async () => seen.push(`${name}: work`), ctx(name));
+    await Promise.all([run('first'), run('second')]);
+    expect(seen.filter((line) => line.startsWith('first'))).toEqual(['first: work']);
+    expect(seen.filter((line) => line.startsWith('second'))).toEqual([
+      'second: waiting for its turn',
+      'second: clock stopped',
+      'second: clock runs',
+      'second: creating',
+      'second: work',
+    ]);
+  });
+
   test('a waiter that gives up frees its place', async () => {
     const limit = createAdaptiveLimit(1);
     let release = () => {};
@@ -117,7 +141,7 @@ describe('adaptive limit', () => {
         }),
     );
     const controller = new AbortController();
-    const second = limit.run(async () => 'never', controller.signal);
+    const second = limit.run(async () => 'never', { signal: controller.signal });
     const third = limit.run(async () => 'third');
     controller.abort(new Error('left'));
     await expect(second).rejects.toThrow('left');

@@ -1,5 +1,6 @@
 /** Trying again what cannot run twice, with pauses that grow and never fall into step with others'. */
 import { PlumblineError } from '../../exception/errors.js';
+import type { ProviderContext } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 
 export interface RetryPolicy {
@@ -22,6 +23,8 @@ export interface Retry {
   /** Whether the failed try had provably no effect, or has one that a second try only repeats. */
   readonly mayRetry: (error: PlumblineError) => boolean;
   readonly onEvent?: ((state: string) => void) | undefined;
+  /** Waits off the caller's clock where the provider asks to wait. */
+  readonly queued?: ProviderContext['queued'] | undefined;
 }
 
 /**
@@ -40,7 +43,8 @@ export async function retrying<T>(retry: Retry, work: (attempt: number) => Promi
       if (last || !(error instanceof PlumblineError) || !retry.mayRetry(error)) throw error;
       const pause = pauseOf(policy, attempt, error.details.retryAfterMs);
       retry.onEvent?.(`${retry.what}: ${error.type}, again in ${(pause / 1000).toFixed(1)} s (try ${attempt + 1})`);
-      await sleep(pause, signal);
+      const resting = sleep(pause, signal);
+      await (error.type === 'ProviderRateLimitError' && retry.queued ? retry.queued(resting) : resting);
     }
   }
 }

@@ -107,7 +107,7 @@ function requestOf({ cloud, spec, image }: SandboxInput, name: string): SdkCreat
 
 /** The id. A try whose answer was lost may have made the sandbox: it is looked for by its name before the next one. */
 async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderContext): Promise<string> {
-  const { signal, onEvent } = ctx;
+  const { signal, onEvent, queued } = ctx;
   const what = 'create of the sandbox';
   const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
   const post = async () => {
@@ -120,9 +120,9 @@ async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderCont
     }
   };
   onEvent('creating');
-  return trying(cloud, { what, call: 'create', signal, onEvent, mayRetry }, async (tries) => {
+  return trying(cloud, { what, call: 'create', signal, onEvent, queued, mayRetry }, async (tries) => {
     const found = tries > 1 ? await find(cloud, request.name) : null;
-    return found === null ? cloud.creates.run(post, signal) : takenOver(found, ctx);
+    return found === null ? cloud.creates.run(post, ctx) : takenOver(found, ctx);
   });
 }
 

@@ -85,10 +85,13 @@ export function createTrial({
   const phases = (trial: PageTrial) => {
     if (trial.phases.length === 0) return null;
     const rows = trial.phases.map((phase) => {
-      const share = phase.limit_sec === null || phase.limit_sec <= 0 ? null : phase.duration_sec / phase.limit_sec;
+      const share =
+        phase.limit_sec === null || phase.limit_sec <= 0
+          ? null
+          : (phase.duration_sec - (phase.queued_sec ?? 0)) / phase.limit_sec;
       return [
         phase.step === null ? phase.name : `${phase.name} (${phase.step})`,
-        `${seconds(phase.duration_sec)}${phase.shared ? ', shared' : ''}`,
+        `${seconds(phase.duration_sec)}${phase.shared ? ', shared' : ''}${phase.queued_sec ? `, ${seconds(phase.queued_sec)} of it waiting for its turn` : ''}`,
         phase.limit_sec === null ? 'none' : seconds(phase.limit_sec),
         share === null
           ? null
