@@ -17,7 +17,15 @@ export interface EmulatedProvider {
   readonly emulator: RunningEmulator;
   /** Guarded; what it lists is what the emulated cloud runs. */
   readonly backend: SandboxProvider;
+  /** What the emulated cloud has made on the backend: an effect of a call that came twice is counted twice. */
+  readonly effects: Effects;
   close(): Promise<void>;
+}
+
+export interface Effects {
+  /** Builds and pulls that were begun. */
+  readonly built: number;
+  readonly created: number;
 }
 
 export interface EmulatedOptions {
@@ -39,13 +47,15 @@ export async function emulatedProvider(name: ProviderName, options: EmulatedOpti
     return null;
   }
   const guarded = guardProvider(backend, { journal });
-  const emulator = await startEmulator(name, { backend: guarded, faults: options.faults ?? [] });
+  const { counted, effects } = counting(guarded);
+  const emulator = await startEmulator(name, { backend: counted, faults: options.faults ?? [] });
   const env = { ...options.env, ...emulator.env };
   const provider = await loadProvider(name, { env, stateDir, settings: options.settings ?? {} });
   return {
     provider,
     emulator,
     backend: guarded,
+    effects,
     async close() {
       await provider.close?.();
       await emulator.close();
@@ -53,6 +63,22 @@ export async function emulatedProvider(name: ProviderName, options: EmulatedOpti
       await rm(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+function counting(backend: SandboxProvider): { counted: SandboxProvider; effects: Effects } {
+  const effects = { built: 0, created: 0 };
+  const counted: SandboxProvider = {
+    ...backend,
+    prepare(image, ctx) {
+      effects.built += 1;
+      return backend.prepare(image, ctx);
+    },
+    create(spec, ctx) {
+      effects.created += 1;
+      return backend.create(spec, ctx);
+    },
+  };
+  return { counted, effects };
 }
 
 async function localBackend(env: EmulatedOptions['env'], stateDir: string): Promise<SandboxProvider | null> {
