@@ -105,7 +105,7 @@ export function buildError(error: unknown, name: string, log: string): Plumbline
   return new ImageBuildError(message, { cause: error, log, ...(status === undefined ? {} : { origin: 'provider' }) });
 }
 
-/** Looking, and starting a build of the same name again: the newer build replaces the older one (e2b.md 1.7). */
+/** Looking, and starting a build of the same name again: the newer build replaces the older one (e2b-dev/infra, August 2026). */
 export function isRepeatable(error: PlumblineError): boolean {
   return (
     error.type === 'NetworkError' || error.type === 'ProviderRateLimitError' || error.type === 'ProviderQuotaError'

@@ -4,7 +4,7 @@ import type { NetworkUpdate } from './sdk.js';
 
 const EVERYTHING = '0.0.0.0/0';
 
-/** Domains are accepted only together with a deny-all (e2b.md 1.4). */
+/** Domains are accepted only together with a deny-all (e2b-dev/infra, August 2026). */
 export function createOptions(policy: NetworkPolicy): { allowInternetAccess?: boolean; network?: NetworkUpdate } {
   if (policy.mode === 'public') return {};
   if (policy.mode === 'no-network') return { allowInternetAccess: false };
