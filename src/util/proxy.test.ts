@@ -70,7 +70,7 @@ describe('proxyFor', () => {
 
 describe('for clients that read the process’s environment', () => {
   test('both spellings, ALL_PROXY resolved, loopback and subdomains exempt', () => {
-    const noProxy = 'a.test,.a.test,10.0.0.0/8,127.0.0.1,localhost,::1';
+    const noProxy = 'a.test,.a.test,10.0.0.0/8,b.test:8080,127.0.0.1,localhost,::1';
     expect(proxyVariables({ ALL_PROXY: 'proxy.test:3128', NO_PROXY: '*.a.test 10.0.0.0/8 b.test:8080' })).toEqual({
       ...{ http_proxy: PROXY, HTTP_PROXY: PROXY, https_proxy: PROXY, HTTPS_PROXY: PROXY },
       ...{ no_proxy: noProxy, NO_PROXY: noProxy },

@@ -57,8 +57,8 @@ export function plainNoProxy(env: ProxyEnv): string[] {
   const plain = listed.flatMap((entry) => {
     const { host, port } = splitEntry(entry);
     if (host.includes('/') || isIP(host) !== 0) return [host];
-    // no such client knows ports; one that is the default of https stands for the host, any other for something else
-    return port === null || port === '443' ? [host, `.${host}`] : [];
+    // who knows no ports makes nothing of an entry with one: the default of https is said for them without it
+    return port === null ? [host, `.${host}`] : [entry, ...(port === '443' ? [host, `.${host}`] : [])];
   });
   return [...new Set([...plain, '127.0.0.1', 'localhost', '::1'])];
 }

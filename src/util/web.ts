@@ -46,11 +46,8 @@ export function webAccess(env: ProxyEnv): Web {
   };
 }
 
-/** Undici, as one of its copies is: the SDKs may have their own. */
-export type Undici = Pick<typeof import('undici'), 'Agent' | 'Pool' | 'ProxyAgent'>;
-
 /** Decides anew for each origin, also for one that a redirect leads to. */
-export function proxyDispatcher({ Agent, Pool, ProxyAgent }: Undici, env: ProxyEnv) {
+function proxyDispatcher({ Agent, Pool, ProxyAgent }: typeof import('undici'), env: ProxyEnv) {
   return new Agent({
     factory(origin, options) {
       const proxy = proxyFor(origin, env);
@@ -65,8 +62,18 @@ export function proxyDispatcher({ Agent, Pool, ProxyAgent }: Undici, env: ProxyE
   });
 }
 
+/**
+ * For SDKs that use undici's global dispatcher, which is the process's: also Node's own fetch takes it. Nothing happens without a
+ * proxy variable. To be called after the import of an SDK that sets its own.
+ */
+export async function installProxies(env: ProxyEnv): Promise<void> {
+  if (!hasProxy(env)) return;
+  const undici = await import('undici');
+  undici.setGlobalDispatcher(proxyDispatcher(undici, env));
+}
+
 /** What a proxy has to do with an error; null: nothing that could be seen. @param host that was asked for */
-export function proxyFailure(error: unknown, proxy: ChosenProxy, host: string): ProxyError | null {
+function proxyFailure(error: unknown, proxy: ChosenProxy, host: string): ProxyError | null {
   const reasons = [errorMessage(error), ...causeChain(error).map(({ message }) => message)];
   const named = `the proxy ${proxy.origin} (${proxy.variable})`;
   for (const reason of reasons) {

@@ -55,11 +55,9 @@ export function requestError(host: string, error: unknown): ImagePullError {
   });
 }
 
-/** An error that another try cannot change. */
+/** An error that another try will hardly change; without a proxy, a registry that cannot be reached is not asked twice either. */
 export function isFinal(error: unknown): boolean {
-  return (
-    error instanceof ProxySettingError || (error instanceof ProxyError && error.status === 407) || isUntrusted(error)
-  );
+  return error instanceof ProxySettingError || error instanceof ProxyError || isUntrusted(error);
 }
 
 /** Longest wait that `Retry-After` may ask of us before we give up instead, in milliseconds. */

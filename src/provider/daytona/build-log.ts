@@ -20,7 +20,7 @@ export function followBuildLog(cloud: Cloud, snapshotId: string, ctx: PrepareCon
   const follow = async () => {
     const options = { timeout: cloud.requestTimeoutMs, signal };
     const { data } = await cloud.client.snapshotsApi.getSnapshotBuildLogsUrl(snapshotId, undefined, options);
-    const response = await fetch(`${data.url}?follow=true`, { headers: cloud.client.headers, signal });
+    const response = await cloud.client.fetch(`${data.url}?follow=true`, { headers: cloud.client.headers, signal });
     if (!response.ok || response.body === null) return;
     const decoder = new TextDecoder();
     for await (const chunk of response.body) {

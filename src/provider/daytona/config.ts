@@ -1,4 +1,6 @@
 /** The variables that configure the Daytona provider; no other file names them. */
+
+import { type ProxyEnv, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
 
@@ -9,11 +11,12 @@ export interface DaytonaConnection {
   readonly organizationId?: string;
   readonly target?: string;
   readonly requestTimeoutMs: number;
-  /** The API is on this machine. */
-  readonly direct: boolean;
+  /** The proxy variables. */
+  readonly env: ProxyEnv;
 }
 
 export interface DaytonaConfig {
+  readonly apiUrl: string;
   /** Null: there is no credential. */
   readonly connection: DaytonaConnection | null;
   readonly emulated: boolean;
@@ -49,9 +52,10 @@ export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaC
     ...(apiKey === '' ? { jwtToken, organizationId } : { apiKey }),
     ...(env['DAYTONA_TARGET'] ? { target: env['DAYTONA_TARGET'] } : {}),
     requestTimeoutMs,
-    direct: isLoopback(apiUrl),
+    env,
   };
   return {
+    apiUrl,
     connection: known ? connection : null,
     emulated,
     emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_DAYTONA_NETWORK'] ?? '').split(',') : null,
@@ -68,24 +72,16 @@ export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaC
 }
 
 /**
- * Axios, under the SDK, sends even loopback through HTTP_PROXY and takes the exceptions from the process's environment at each
- * request: they are added there, and stay. The AWS client of the context upload else prints a notice about Node versions.
- * @param direct the API is on this machine
+ * Axios, under the SDK, takes the proxy and the exceptions from the process's environment at each request, loopback not among them:
+ * they are set there, and stay. The AWS client of the context upload else prints a notice about Node versions.
+ * @throws ProxySettingError
  */
-export function settleEnvironment(direct: boolean): void {
+export function settleEnvironment(env: ProxyEnv): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-  if (!direct) return;
-  for (const name of ['NO_PROXY', 'no_proxy']) {
-    const hosts = new Set([...(process.env[name] ?? '').split(','), '127.0.0.1', 'localhost']);
-    process.env[name] = [...hosts].filter(Boolean).join(',');
-  }
+  Object.assign(process.env, proxyVariables(env));
 }
 
 function positive(text: string | undefined, fallback: number): number {
   const value = Number(text);
   return value > 0 ? value : fallback;
-}
-
-function isLoopback(url: string): boolean {
-  return URL.canParse(url) && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 }

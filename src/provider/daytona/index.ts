@@ -65,6 +65,8 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
           missing: config.connection === null ? NO_KEY : null,
           keys: 'DAYTONA_API_KEY',
           address: 'DAYTONA_API_URL',
+          url: config.apiUrl,
+          env: options.env,
           async look() {
             const query = { labels: { 'plumbline.preflight': 'none' } };
             const pages = (await cloud()).client.list(query)[Symbol.asyncIterator]();
@@ -126,7 +128,6 @@ function capabilitiesOf({ emulated, emulatedNetwork, emulatedLimits }: DaytonaCo
       'cpus, memory and disk are whole numbers of cpus and GiB, rounded up, and belong to the snapshot',
       'accounts of tiers 1 and 2 reach only hosts of a list of Daytona’s, whatever network a task asks for',
       'an allowlist holds at most 10 entries, host names or addresses, not both',
-      'the build context goes to Daytona’s object storage without regard to HTTP_PROXY',
     ],
   });
 }

@@ -2,7 +2,13 @@
  * The one file that loads the SDK, and the part of it that we use. Its own `create` and `snapshot.create` wait without a limit, cannot
  * be aborted and hide the states that they see; these are the generated clients beneath them, in the order in which they call.
  */
+import { hasProxy } from '../../util/proxy.js';
+import { webAccess } from '../../util/web.js';
+import { assertProxyWorks } from '../remote/reach.js';
 import { type DaytonaConnection, settleEnvironment } from './config.js';
+import { type ContextItem, type PushAccess, uploadThroughProxy } from './storage.js';
+
+export type { ContextItem } from './storage.js';
 
 export interface CallOptions {
   /** Milliseconds. */
@@ -82,12 +88,6 @@ export interface Toolbox {
   refreshActivity(): Promise<void>;
 }
 
-/** What a context entry is called in the archive must be the end of its path here (SDK, ObjectStorage.uploadAsTar). */
-export interface ContextItem {
-  readonly sourcePath: string;
-  readonly archivePath: string;
-}
-
 export interface DaytonaClient {
   readonly sandboxApi: {
     createSandbox(body: NewSandbox, organization: undefined, options: CallOptions): Promise<Reply<SandboxDto>>;
@@ -119,12 +119,14 @@ export interface DaytonaClient {
   list(query: { readonly labels?: Readonly<Record<string, string>> }): AsyncIterable<SandboxDto>;
   /** Headers of every request, for the build log, which no client fetches. */
   readonly headers: Readonly<Record<string, string>>;
+  /** For the same. */
+  readonly fetch: typeof fetch;
 }
 
 /** Private members of the SDK's client and snapshot service that are used here (0.216.0, the exact pin). */
 interface Internals {
   readonly sandboxApi: DaytonaClient['sandboxApi'];
-  readonly objectStorageApi: unknown;
+  readonly objectStorageApi: { getPushAccess(): Promise<Reply<PushAccess>> };
   readonly clientConfig: { readonly baseOptions: { readonly headers: Readonly<Record<string, string>> } };
   readonly snapshot: {
     readonly snapshotsApi: DaytonaClient['snapshotsApi'];
@@ -139,20 +141,26 @@ interface Internals {
 /**
  * Everything is given explicitly: what is not, the SDK also reads from .env files of the working directory. Without polling mode it
  * holds a socket open for events that a look per second replaces.
- * @throws ERR_MODULE_NOT_FOUND when the package is not installed
+ * @throws ERR_MODULE_NOT_FOUND when the package is not installed, NetworkError when a proxy is in the way
  */
 export async function loadDaytona(connection: DaytonaConnection): Promise<DaytonaClient> {
-  const { direct, ...config } = connection;
-  settleEnvironment(direct);
+  const { env, ...config } = connection;
+  await assertProxyWorks(config.apiUrl, env);
+  settleEnvironment(env);
+  const web = webAccess(env);
   const { Daytona } = await import('@daytona/sdk');
   const client = new Daytona({ ...config, useDeprecatedPolling: true }) as unknown as Internals;
   return {
     sandboxApi: client.sandboxApi,
     snapshotsApi: client.snapshot.snapshotsApi,
-    uploadContext: (contextList) =>
-      client.snapshot.constructor.processImageContext(client.objectStorageApi, { contextList }),
+    async uploadContext(contextList) {
+      const storage = client.objectStorageApi;
+      if (!hasProxy(env)) return client.snapshot.constructor.processImageContext(storage, { contextList });
+      return uploadThroughProxy((await storage.getPushAccess()).data, contextList, web);
+    },
     toolbox: ({ id }) => client.get(id),
     list: (query) => client.list(query),
     headers: client.clientConfig.baseOptions.headers,
+    fetch: web.fetch,
   };
 }

@@ -58,13 +58,11 @@ describe('configuration', () => {
     expect(of({ DAYTONA_API_KEY: 'k' })).toMatchObject({
       apiKey: 'k',
       apiUrl: 'https://app.daytona.io/api',
-      direct: false,
     });
     expect(of({ DAYTONA_JWT_TOKEN: 't', DAYTONA_ORGANIZATION_ID: 'o' })).toMatchObject({
       jwtToken: 't',
       organizationId: 'o',
     });
-    expect(of({ DAYTONA_API_KEY: 'k', DAYTONA_API_URL: 'http://127.0.0.1:1/api' })).toMatchObject({ direct: true });
   });
 
   test('settings of the command line win', () => {

@@ -4,6 +4,7 @@ import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
 import type { E2bConnection } from './sdk.js';
 
 export interface E2bConfig {
+  readonly apiUrl: string;
   /** Null: there is no API key. */
   readonly connection: E2bConnection | null;
   readonly emulated: boolean;
@@ -22,7 +23,6 @@ const REQUEST_TIMEOUT_MS = 120_000;
 
 export function e2bConfig({ env, settings = {} }: ProviderOptions): E2bConfig {
   const apiKey = env['E2B_API_KEY'] ?? '';
-  const proxy = env['HTTPS_PROXY'] ?? env['https_proxy'] ?? env['HTTP_PROXY'] ?? env['http_proxy'] ?? '';
   const apiUrl = env['E2B_API_URL'] ?? '';
   const emulated = env['PLUMBLINE_EMULATED_E2B'] === '1';
   const requestTimeoutMs = positive(settings['e2b.request_timeout_ms'], REQUEST_TIMEOUT_MS);
@@ -32,9 +32,10 @@ export function e2bConfig({ env, settings = {} }: ProviderOptions): E2bConfig {
     ...(apiUrl === '' ? {} : { apiUrl }),
     ...(env['E2B_SANDBOX_URL'] ? { sandboxUrl: env['E2B_SANDBOX_URL'] } : {}),
     ...(env['E2B_DOMAIN'] ? { domain: env['E2B_DOMAIN'] } : {}),
-    ...(proxy === '' || isLoopback(apiUrl) ? {} : { proxy }),
+    env,
   };
   return {
+    apiUrl: apiUrl || `https://api.${env['E2B_DOMAIN'] || 'e2b.app'}`,
     connection: apiKey === '' ? null : connection,
     emulated,
     emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_E2B_NETWORK'] ?? '').split(',') : null,
@@ -51,8 +52,4 @@ export function e2bConfig({ env, settings = {} }: ProviderOptions): E2bConfig {
 function positive(text: string | undefined, fallback: number): number {
   const value = Number(text);
   return value > 0 ? value : fallback;
-}
-
-function isLoopback(url: string): boolean {
-  return URL.canParse(url) && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 }

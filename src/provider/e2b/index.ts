@@ -60,6 +60,8 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
           missing: config.connection === null ? NO_KEY : null,
           keys: 'E2B_API_KEY',
           address: 'E2B_API_URL',
+          url: config.apiUrl,
+          env: options.env,
           async look() {
             const query = { metadata: { 'plumbline.preflight': 'none' } };
             await (await cloud()).client.Sandbox.list({ query }).nextItems({ signal });

@@ -4,6 +4,10 @@
  */
 import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
+import { NetworkError } from '../../exception/errors.js';
+import { type ProxyEnv, proxyFor } from '../../util/proxy.js';
+import { installProxies } from '../../util/web.js';
+import { assertProxyWorks } from '../remote/reach.js';
 
 export interface CommandEnd {
   readonly exitCode: number;
@@ -118,19 +122,36 @@ export interface E2bConnection {
   readonly apiUrl?: string;
   readonly sandboxUrl?: string;
   readonly domain?: string;
-  /** An HTTP(S) proxy: the SDK ignores the usual variables. */
-  readonly proxy?: string;
   readonly requestTimeoutMs: number;
+  /** The proxy variables, which the SDK ignores. */
+  readonly env: ProxyEnv;
 }
+
+const DOMAIN = 'e2b.app';
 
 /**
  * A client of its own, bound to these options and to no environment variable. It waits by itself for a 429 with Retry-After, which
- * it does not hand on; everything else is ours.
- * @throws ERR_MODULE_NOT_FOUND when the package is not installed
+ * it does not hand on; everything else is ours. Its uploads of build contexts go through undici's global dispatcher.
+ * @throws ERR_MODULE_NOT_FOUND when the package is not installed, NetworkError when a proxy is in the way
  */
-export async function loadE2b(connection: E2bConnection): Promise<E2bClient> {
+export async function loadE2b({ env, ...connection }: E2bConnection): Promise<E2bClient> {
+  const { domain = DOMAIN, apiUrl = `https://api.${domain}`, sandboxUrl = `https://sandbox.${domain}` } = connection;
+  await assertProxyWorks(apiUrl, env);
+  const proxy = oneProxy(apiUrl, sandboxUrl, env);
   const { E2B } = await import('e2b');
-  return new E2B(connection) as unknown as E2bClient;
+  await installProxies(env);
+  return new E2B({ ...connection, ...(proxy === null ? {} : { proxy }) }) as unknown as E2bClient;
+}
+
+/** The SDK takes one for its API and its sandboxes. @throws NetworkError when the variables want two */
+function oneProxy(apiUrl: string, sandboxUrl: string, env: ProxyEnv): string | null {
+  const [api, sandbox] = [apiUrl, sandboxUrl].map((url) => proxyFor(url, env)?.url ?? null);
+  if (api === sandbox || api === undefined) return api ?? null;
+  const hosts = [apiUrl, sandboxUrl].map((url) => new URL(url).hostname).join(' and ');
+  throw new NetworkError(`E2B’s SDK takes one proxy for ${hosts}: name both in NO_PROXY, or neither`, {
+    origin: 'harness',
+    retryable: false,
+  });
 }
 
 /** The version of the installed package. @throws MODULE_NOT_FOUND when it is not installed */

@@ -1,19 +1,22 @@
 /** The variables that configure the Modal provider; no other file names them. */
-import { join } from 'node:path';
+import { type ProxyEnv, ProxySettingError, plainNoProxy, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
+import { type ExtraRoots, extraRoots } from '../remote/roots.js';
 
 export interface ModalConnection {
   /** The SDK's variables, and only these. */
   readonly variables: Readonly<Record<string, string>>;
-  /** grpc-js's own, which it reads whenever it connects: they stay set. It knows proxies by their lower-case names only. */
-  readonly grpcVariables: Readonly<Record<string, string>>;
-  /** NODE_EXTRA_CA_CERTS, which grpc-js does not read, and where to write what it does read. */
-  readonly extraRoots: { readonly from: string; readonly to: string } | null;
+  /** Of the caller: proxies and certificates. */
+  readonly env: ProxyEnv;
+  /** Certificates in the form that grpc-js reads. */
+  readonly extraRoots: ExtraRoots | null;
   readonly requestTimeoutMs: number;
 }
 
 export interface ModalConfig {
+  /** Unless a profile of ~/.modal.toml has another. */
+  readonly serverUrl: string;
   readonly connection: ModalConnection;
   readonly emulated: boolean;
   /** Network modes that the backend behind an emulator enforces, and `dynamic`; null for the real cloud. */
@@ -27,6 +30,9 @@ export interface ModalConfig {
   readonly policy: RetryPolicy;
 }
 
+/** Whole bundles: grpc-js's own variable, and the usual one. */
+const ROOTS = ['GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', 'SSL_CERT_FILE'];
+const SERVER_URL = 'https://api.modal.com';
 const APP = 'plumbline';
 const IDLE_MS = 15 * 60_000;
 /** Above the 10 s for which the SDK lets the server hold a call. */
@@ -45,10 +51,11 @@ export function modalConfig({ env, stateDir, settings = {} }: ProviderOptions): 
   const requestTimeoutMs = positive(settings['modal.request_timeout_ms'], REQUEST_TIMEOUT_MS);
   const emulated = env['PLUMBLINE_EMULATED_MODAL'] === '1';
   return {
+    serverUrl: variables['MODAL_SERVER_URL'] ?? SERVER_URL,
     connection: {
       variables,
-      grpcVariables: grpcVariables(env, isLoopback(variables['MODAL_SERVER_URL'] ?? '')),
-      extraRoots: extraRoots(env, stateDir),
+      env,
+      extraRoots: extraRoots(env, ROOTS, stateDir, 'modal'),
       requestTimeoutMs,
     },
     emulated,
@@ -67,15 +74,20 @@ export function modalConfig({ env, stateDir, settings = {} }: ProviderOptions): 
 /**
  * Runs `work` with these variables in the process's environment and no other of Modal's: the SDK takes its server's address from
  * nowhere else. What it reads once, it has read when `work` is over; before and after, the environment is the caller's.
+ * @param grpc variables of grpc-js, which reads them whenever it connects: they stay
  */
-export async function withModalEnvironment<T>(connection: ModalConnection, work: () => Promise<T>): Promise<T> {
+export async function withModalEnvironment<T>(
+  connection: ModalConnection,
+  grpc: Readonly<Record<string, string>>,
+  work: () => Promise<T>,
+): Promise<T> {
   const saved = Object.entries(process.env).filter(([name]) => name.startsWith('MODAL_'));
   const clear = () => {
     for (const name of Object.keys(process.env)) if (name.startsWith('MODAL_')) delete process.env[name];
   };
   clear();
   Object.assign(process.env, connection.variables);
-  Object.assign(process.env, connection.grpcVariables);
+  Object.assign(process.env, grpc);
   try {
     return await work();
   } finally {
@@ -84,30 +96,25 @@ export async function withModalEnvironment<T>(connection: ModalConnection, work:
   }
 }
 
-/** Exceptions from the proxy are those of everybody, and loopback where the server is there. */
-function grpcVariables(env: ProviderOptions['env'], loopback: boolean): Record<string, string> {
-  const proxy = env['grpc_proxy'] || env['https_proxy'] || env['HTTPS_PROXY'] || env['http_proxy'] || env['HTTP_PROXY'];
-  const roots = env['GRPC_DEFAULT_SSL_ROOTS_FILE_PATH'] || env['SSL_CERT_FILE'];
-  const others = env['no_grpc_proxy'] || env['no_proxy'] || env['NO_PROXY'] || '';
-  const direct = [...others.split(','), ...(loopback ? ['127.0.0.1', 'localhost'] : [])].filter(Boolean);
-  return {
-    ...(proxy ? { grpc_proxy: proxy } : {}),
-    ...(proxy && direct.length > 0 ? { no_grpc_proxy: direct.join(',') } : {}),
-    ...(roots ? { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots } : {}),
-  };
-}
-
-function extraRoots(env: ProviderOptions['env'], stateDir: string): ModalConnection['extraRoots'] {
-  const from = env['NODE_EXTRA_CA_CERTS'];
-  if (!from || env['GRPC_DEFAULT_SSL_ROOTS_FILE_PATH'] || env['SSL_CERT_FILE']) return null;
-  return { from, to: join(stateDir, 'modal', 'roots.pem') };
+/**
+ * Proxies and roots under grpc-js's own names (1.14): of the usual ones it knows the lower-case spellings only, it goes on to http_proxy
+ * for want of https_proxy, and around a proxy that it cannot use.
+ * @throws ProxySettingError
+ */
+export function grpcVariables(env: ProxyEnv): Record<string, string> {
+  const roots = ROOTS.map((name) => env[name]).find(Boolean);
+  const trusted: Record<string, string> = roots === undefined ? {} : { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots };
+  const own = env['grpc_proxy'] ? { ...env, https_proxy: env['grpc_proxy'] } : env;
+  const exempt = env['no_grpc_proxy'] ? { ...own, no_proxy: env['no_grpc_proxy'] } : own;
+  const { https_proxy: proxy } = proxyVariables(exempt);
+  const direct = plainNoProxy(exempt);
+  // an empty end fits every host
+  if (proxy === undefined || direct.includes('*')) return { ...trusted, no_grpc_proxy: ',' };
+  if (!proxy.startsWith('http://')) throw new ProxySettingError('Modal’s gRPC client can use http:// proxies only');
+  return { ...trusted, grpc_proxy: proxy, no_grpc_proxy: direct.join(',') };
 }
 
 function positive(text: string | undefined, fallback: number): number {
   const value = Number(text);
   return value > 0 ? value : fallback;
-}
-
-function isLoopback(url: string): boolean {
-  return URL.canParse(url) && ['127.0.0.1', 'localhost'].includes(new URL(url).hostname);
 }

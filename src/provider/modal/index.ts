@@ -80,6 +80,8 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
           missing: null, // only the SDK knows what stands in ~/.modal.toml
           keys: 'MODAL_TOKEN_ID and MODAL_TOKEN_SECRET',
           address: 'MODAL_SERVER_URL',
+          url: config.serverUrl,
+          env: options.env,
           look: () =>
             limited(PREFLIGHT_LIMIT_MS, 'preflight', signal, async () => {
               const once = { ...(await cloud()), policy: { ...config.policy, tries: 1 } };

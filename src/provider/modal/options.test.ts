@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { modalConfig, withModalEnvironment } from './config.js';
+import { writeRoots } from '../remote/roots.js';
+import { grpcVariables, modalConfig, withModalEnvironment } from './config.js';
 import { describeEnd } from './ending.js';
 import { allowlists, createNetwork } from './network.js';
 import { sandboxSize } from './resources.js';
-import { writeRoots } from './roots.js';
 
 describe('network', () => {
   test('what never changes is said in the simplest way', () => {
@@ -68,13 +68,28 @@ describe('config', () => {
     expect(modalConfig(options({})).connection.variables).not.toHaveProperty('MODAL_CONFIG_PATH');
   });
 
-  test('proxies reach grpc-js under the names that it knows, and loopback is never sent through them', () => {
-    const env = { HTTPS_PROXY: 'http://proxy:3128', NO_PROXY: 'internal', MODAL_SERVER_URL: 'http://127.0.0.1:1' };
-    expect(modalConfig(options(env)).connection.grpcVariables).toEqual({
-      grpc_proxy: 'http://proxy:3128',
-      no_grpc_proxy: 'internal,127.0.0.1,localhost',
-    });
-    expect(modalConfig(options({})).connection.grpcVariables).toEqual({});
+  test.each<[Record<string, string>, Record<string, string>]>([
+    [{}, { no_grpc_proxy: ',' }],
+    [{ HTTP_PROXY: 'http://proxy:3128' }, { no_grpc_proxy: ',' }],
+    [{ HTTPS_PROXY: 'http://proxy:3128', NO_PROXY: '*' }, { no_grpc_proxy: ',' }],
+    [
+      { HTTPS_PROXY: 'proxy:3128', NO_PROXY: '*.internal' },
+      { grpc_proxy: 'http://proxy:3128', no_grpc_proxy: 'internal,.internal,127.0.0.1,localhost,::1' },
+    ],
+    [
+      { all_proxy: 'http://me:pw@proxy:3128', grpc_proxy: 'http://own:1', no_grpc_proxy: 'a' },
+      { grpc_proxy: 'http://own:1', no_grpc_proxy: 'a,.a,127.0.0.1,localhost,::1' },
+    ],
+  ])(
+    '%j reach grpc-js under the names that it knows; what is direct, it must not find a proxy for',
+    (env, expected) => {
+      expect(grpcVariables(env)).toEqual(expected);
+    },
+  );
+
+  test('a proxy that grpc-js would silently go around is an error', () => {
+    expect(() => grpcVariables({ HTTPS_PROXY: 'https://proxy:3128' })).toThrow('http:// proxies only');
+    expect(() => grpcVariables({ HTTPS_PROXY: 'socks5://proxy:3128' })).toThrow('HTTPS_PROXY');
   });
 
   test('a private CA is added to the usual ones, unless there is a whole bundle', async () => {
@@ -86,11 +101,9 @@ describe('config', () => {
     await rm(dir, { recursive: true });
     expect(text.match(/BEGIN CERTIFICATE/g)?.length).toBe(rootCertificates.length + 1);
     expect(text).toContain('\nprivate\n');
-    const bundle = modalConfig(options({ NODE_EXTRA_CA_CERTS: from, SSL_CERT_FILE: '/bundle.pem' })).connection;
-    expect([bundle.extraRoots, bundle.grpcVariables]).toEqual([
-      null,
-      { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: '/bundle.pem' },
-    ]);
+    const whole = { NODE_EXTRA_CA_CERTS: from, SSL_CERT_FILE: '/bundle.pem' };
+    expect(modalConfig(options(whole)).connection.extraRoots).toBeNull();
+    expect(grpcVariables(whole)).toMatchObject({ GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: '/bundle.pem' });
   });
 
   test('emulated is what the emulator says', () => {
@@ -103,7 +116,7 @@ describe('config', () => {
     process.env['MODAL_PROFILE'] = 'other';
     const { connection } = modalConfig(options({ MODAL_TOKEN_ID: 'ak-2' }));
     const modalVariables = () => Object.entries(process.env).filter(([name]) => name.startsWith('MODAL_'));
-    const seen = await withModalEnvironment(connection, async () => modalVariables());
+    const seen = await withModalEnvironment(connection, {}, async () => modalVariables());
     const left = modalVariables();
     delete process.env['MODAL_PROFILE'];
     expect(Object.fromEntries(seen)).toEqual(connection.variables);

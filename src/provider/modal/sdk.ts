@@ -3,8 +3,9 @@
  * hide build logs, labels in lists, and why a sandbox ended, and have no build context at all.
  */
 
-import { type ModalConnection, withModalEnvironment } from './config.js';
-import { writeRoots } from './roots.js';
+import { assertProxyWorks } from '../remote/reach.js';
+import { writeRoots } from '../remote/roots.js';
+import { grpcVariables, type ModalConnection, withModalEnvironment } from './config.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -148,7 +149,12 @@ export interface CreateParams {
 }
 
 export interface ModalClient {
-  readonly profile: { readonly tokenId?: string; readonly oauthRefreshToken?: string; readonly environment?: string };
+  readonly profile: {
+    readonly serverUrl: string;
+    readonly tokenId?: string;
+    readonly oauthRefreshToken?: string;
+    readonly environment?: string;
+  };
   readonly cpClient: ControlPlane;
   readonly apps: { fromName(name: string, params: { readonly createIfMissing: boolean }): Promise<ModalApp> };
   readonly images: { fromId(id: string): Promise<ModalImage> };
@@ -169,13 +175,13 @@ interface MiddlewareCall {
 }
 
 /**
- * @throws ERR_MODULE_NOT_FOUND when the package is not installed
+ * @throws ERR_MODULE_NOT_FOUND when the package is not installed, NetworkError when a proxy is in the way
  */
 export async function loadModal(connection: ModalConnection): Promise<ModalClient> {
   const roots =
     connection.extraRoots === null ? {} : { GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: await writeRoots(connection.extraRoots) };
-  const complete = { ...connection, grpcVariables: { ...connection.grpcVariables, ...roots } };
-  return await withModalEnvironment(complete, async () => {
+  const grpc = { ...grpcVariables(connection.env), ...roots };
+  const client = await withModalEnvironment(connection, grpc, async () => {
     const { ModalClient } = await import('modal');
     const options = {
       logger: SILENT,
@@ -183,6 +189,8 @@ export async function loadModal(connection: ModalConnection): Promise<ModalClien
     };
     return new ModalClient(options as never) as unknown as ModalClient;
   });
+  await assertProxyWorks(client.profile.serverUrl, connection.env);
+  return client;
 }
 
 /** The SDK has no limit for calls of the control plane: a server that does not answer would be waited for for ever. */

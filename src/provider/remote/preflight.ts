@@ -1,6 +1,9 @@
 /** Whether a remote provider can be used from here: package, credential, address, in this order. Creates nothing. */
 import type { PlumblineError } from '../../exception/errors.js';
 import type { Preflight } from '../../model/provider.js';
+import { CERTIFICATE_FIX, isUntrusted } from '../../util/certificate.js';
+import type { ProxyEnv } from '../../util/proxy.js';
+import { explainUnreachable } from './reach.js';
 
 export interface PreflightInput {
   /** Of npm, and what to install: a version where one is pinned. */
@@ -11,6 +14,10 @@ export interface PreflightInput {
   /** Variables to check when the credential, or the address, is refused. */
   readonly keys: string;
   readonly address: string;
+  /** What the address is. */
+  readonly url: string;
+  /** Proxies. */
+  readonly env: ProxyEnv;
   /** One cheap call with the credential. */
   readonly look: () => Promise<unknown>;
   readonly mapError: (error: unknown) => PlumblineError;
@@ -29,6 +36,9 @@ export async function remotePreflight(input: PreflightInput, signal: AbortSignal
       return { status: 'missing', what: `the npm package ${input.package}`, fix: `npm install ${input.install}` };
     }
     const { type, message } = input.mapError(error);
+    const why = type === 'NetworkError' ? await explainUnreachable(input.url, input.env, signal) : null;
+    if (why !== null) return { status: 'missing', what: why.what, fix: why.fix };
+    if (isUntrusted(error)) return { status: 'missing', what: message, fix: CERTIFICATE_FIX };
     const fix = type === 'ProviderAuthError' ? `check ${input.keys}` : `check ${input.address} and the network`;
     return { status: 'missing', what: message, fix };
   }

@@ -1,7 +1,9 @@
 /** Where Tensorlake is and who we are there. The only file of this provider that names variables or touches the process's own. */
 import type { NetworkMode } from '../../model/task.js';
+import { type ProxyEnv, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
 import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
+import { type ExtraRoots, extraRoots } from '../remote/roots.js';
 
 export interface TensorlakeConfig {
   readonly apiUrl: string;
@@ -19,6 +21,10 @@ export interface TensorlakeConfig {
   /** `--ek tensorlake.docker_compat=true`: the builder exports through BuildKit, slower and closest to Docker. */
   readonly dockerCompat: boolean;
   readonly tuning: Tuning;
+  /** The proxy variables, which each half of the SDK reads in its own way, or not at all. */
+  readonly env: ProxyEnv;
+  /** Private certificates, for the native half. */
+  readonly extraRoots: ExtraRoots | null;
 }
 
 export interface Tuning {
@@ -36,7 +42,7 @@ export const DEFAULT_API_URL = 'https://api.tensorlake.ai';
 const DEFAULT_LIFETIME_SEC = 86_400;
 
 export function readConfig(options: ProviderOptions): TensorlakeConfig {
-  const { env, settings = {} } = options;
+  const { env, stateDir, settings = {} } = options;
   const value = (name: string) => (env[name] === undefined || env[name] === '' ? null : env[name]);
   const apiKey = value('TENSORLAKE_API_KEY');
   const emulated = value('PLUMBLINE_EMULATED_TENSORLAKE') === '1';
@@ -52,6 +58,8 @@ export function readConfig(options: ProviderOptions): TensorlakeConfig {
     emulatedNetwork: emulated && network !== null ? (network.split(',') as NetworkMode[]) : null,
     maxLifetimeSec: positive(settings['tensorlake.timeout_secs'], DEFAULT_LIFETIME_SEC),
     dockerCompat: settings['tensorlake.docker_compat'] === 'true',
+    env,
+    extraRoots: extraRoots(env, ['SSL_CERT_FILE'], stateDir, 'tensorlake'),
     tuning: {
       requestSec: positive(settings['tensorlake.request_sec'], 60),
       daemonSec: positive(settings['tensorlake.daemon_sec'], 300),
@@ -87,9 +95,11 @@ export function complainAboutUrl(config: TensorlakeConfig): string | null {
 
 /**
  * The image functions of the SDK take no options and read the process's variables at each call (tensorlake 0.5.89), and its
- * native client sends requests for 127.0.0.1 to HTTP_PROXY unless NO_PROXY names it.
+ * native client the proxy's; that one sends requests for 127.0.0.1 to HTTP_PROXY unless NO_PROXY names it.
+ * @param roots file of all certificates to trust; null: the client's own
+ * @throws ProxySettingError
  */
-export function lendToProcess(config: TensorlakeConfig): void {
+export function lendToProcess(config: TensorlakeConfig, roots: string | null): void {
   const set = (name: string, value: string | null) => {
     if (value === null) delete process.env[name];
     else process.env[name] = value;
@@ -100,9 +110,6 @@ export function lendToProcess(config: TensorlakeConfig): void {
   set('TENSORLAKE_ORGANIZATION_ID', config.organizationId);
   set('TENSORLAKE_PROJECT_ID', config.projectId);
   set('INDEXIFY_NAMESPACE', config.namespace);
-  if (!config.emulated) return;
-  for (const name of ['NO_PROXY', 'no_proxy']) {
-    const hosts = (process.env[name] ?? '').split(',').filter(Boolean);
-    if (!hosts.includes('127.0.0.1')) process.env[name] = [...hosts, '127.0.0.1', 'localhost'].join(',');
-  }
+  if (roots !== null) process.env['SSL_CERT_FILE'] = roots;
+  Object.assign(process.env, proxyVariables(config.env));
 }

@@ -114,5 +114,6 @@ function tooMany(message: string, cause: unknown): PlumblineError {
 
 /** The SDK itself would not load. */
 export function mapLoadError(error: unknown): PlumblineError {
+  if (error instanceof PlumblineError) return error;
   return new HarnessError(`the npm package tensorlake cannot be loaded: ${errorMessage(error)}`, { cause: error });
 }

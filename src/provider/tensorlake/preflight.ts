@@ -31,6 +31,8 @@ export async function preflight(
         missing: missing(config),
         keys: 'TENSORLAKE_API_KEY',
         address: 'TENSORLAKE_API_URL',
+        url: config.apiUrl,
+        env: config.env,
         look: async () => (await load()).client(LIMIT).list(),
         mapError(error) {
           if (isOldNode(error)) throw error;

@@ -2,6 +2,9 @@
  * The one file that knows the npm package `tensorlake` (0.5.89): what we use of it, structurally, so that nothing is loaded
  * and no type of it is needed until the provider is chosen.
  */
+import { installProxies } from '../../util/web.js';
+import { assertProxyWorks } from '../remote/reach.js';
+import { writeRoots } from '../remote/roots.js';
 import { lendToProcess, type TensorlakeConfig } from './config.js';
 
 export interface SdkSandboxInfo {
@@ -101,11 +104,14 @@ interface Module {
 
 /**
  * @throws ERR_MODULE_NOT_FOUND when the package is not installed, and on Node 20 a TypeError of undici 8 when the override of
- * our package.json is missing (preflight.ts explains it)
+ * our package.json is missing (preflight.ts explains it); NetworkError when a proxy is in the way
  */
 export async function loadSdk(config: TensorlakeConfig): Promise<Sdk> {
-  lendToProcess(config); // before the import, which freezes some of the variables
+  await assertProxyWorks(config.apiUrl, config.env);
+  const roots = config.extraRoots === null ? null : await writeRoots(config.extraRoots);
+  lendToProcess(config, roots); // before the import, which freezes some of the variables
   const sdk = (await import('tensorlake')) as unknown as Module;
+  await installProxies(config.env); // the import has set a dispatcher that knows no proxy
   const common = {
     apiUrl: config.apiUrl,
     namespace: config.namespace,
@@ -114,7 +120,7 @@ export async function loadSdk(config: TensorlakeConfig): Promise<Sdk> {
     ...(config.projectId === null ? {} : { projectId: config.projectId }),
   };
   const lent = <T>(call: () => Promise<T>): Promise<T> => {
-    lendToProcess(config);
+    lendToProcess(config, roots);
     return call();
   };
   return {
