@@ -11,6 +11,7 @@ import { registryAccess } from '../image/registry/access.js';
 import { hostFacts } from '../provider/embedded/host.js';
 import { buildMachine, type EmbeddedMachine } from '../provider/embedded/machine.js';
 import { seccompFilter } from '../provider/embedded/seccomp.js';
+import { webAccess } from '../util/web.js';
 import { printed } from './image.js';
 import { platformOption, withImageStore } from './image-session.js';
 import type { CliIo } from './io-types.js';
@@ -45,6 +46,7 @@ export async function imageBuild(
         secrets: await secrets((options['secret'] as string[] | undefined) ?? [], io),
         refs: tags,
         noCache: options['cache'] === false,
+        web: webAccess(io.env),
         signal,
         onLog,
         async resolveImage(ref, platform, stop) {

@@ -121,7 +121,7 @@ function openSession(
       if (known) return known;
       const work = store.scratch('download').then((scratch) => {
         leases.push(scratch);
-        return download(url, scratch.dir, checksum, signal);
+        return download(url, scratch.dir, checksum, signal, options.web);
       });
       downloads.set(url, work);
       return work;

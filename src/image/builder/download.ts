@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NetworkError } from '../../exception/errors.js';
 import { errorMessage } from '../../util/cause-chain.js';
+import { DIRECT, ProxyError, type Web } from '../../util/web.js';
 import { CopyError } from './copy/error.js';
 
 export interface Download {
@@ -41,13 +42,15 @@ export async function download(
   dir: string,
   checksum: string | null,
   signal: AbortSignal,
+  web: Web = DIRECT,
 ): Promise<Download> {
   let response: Response;
   try {
-    response = await fetch(url, { signal });
+    response = await web.fetch(url, { signal });
   } catch (error) {
     signal.throwIfAborted();
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const cause =
+      error instanceof Error && error.cause !== undefined && !(error instanceof ProxyError) ? error.cause : error;
     throw new NetworkError(`ADD ${url}: ${errorMessage(cause)}`, { cause: error });
   }
   if (!response.ok || response.body === null) {

@@ -1,5 +1,6 @@
 /** What a build is given and what it gives back. */
 import type { Platform } from '../../model/image.js';
+import type { Web } from '../../util/web.js';
 import type { BuildArgs } from '../dockerfile/args.js';
 import type { LayerHost } from '../layer/host.js';
 import type { ImageStore, StoredImage } from '../types.js';
@@ -26,6 +27,8 @@ export interface BuildOptions {
   readonly refs?: readonly string[];
   /** Runs every step again; what they make is still remembered. */
   readonly noCache?: boolean;
+  /** For ADD of a URL. Default: Node's fetch, without a proxy. */
+  readonly web?: Web;
   readonly signal: AbortSignal;
   readonly onLog?: (chunk: string) => void;
   /** `build step 3/7`: what is going on, for a person. */

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { ProviderAuthError } from '../../exception/errors.js';
 import type { Capabilities, SandboxProvider } from '../../model/provider.js';
+import { webAccess } from '../../util/web.js';
 import type { ProviderOptions } from '../options.js';
 import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createBaseConfigs } from '../remote/base-config.js';
@@ -40,6 +41,7 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
   const preparer = async ({ owner }: Pick<Preparer, 'owner'>): Promise<Preparer> => ({
     cloud: await cloud(),
     baseConfigs,
+    web: webAccess(options.env),
     lockDir: join(options.stateDir, 'e2b', 'locks'),
     emulated,
     owner,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ImageSource, ImageSpec } from '../../model/image.js';
 import type { Owner, PrepareContext } from '../../model/provider.js';
+import type { Web } from '../../util/web.js';
 import { type BaseConfigs, usualConfig } from '../remote/base-config.js';
 import { imageName, sourceOf } from '../remote/image-identity.js';
 import { type ImagePlan, planDockerfile, unknownBase } from '../remote/image-plan.js';
@@ -21,6 +22,7 @@ export const RECIPE = 'e2b-2/1';
 export interface Preparer {
   readonly cloud: Cloud;
   readonly baseConfigs: BaseConfigs;
+  readonly web: Web;
   readonly lockDir: string;
   readonly emulated: boolean;
   /** Of sandboxes that give the files of a stage. */
@@ -67,6 +69,7 @@ export async function planOf(
     ...source,
     platform,
     baseConfigs,
+    web: preparer.web,
     signal: ctx.signal,
     tmp,
     async filesOf(plan, sources) {

@@ -11,6 +11,7 @@ import { type LocalImageStore, openImageStore } from '../../image/store/store.js
 import type { StoredImage } from '../../image/types.js';
 import type { ImageSpec, Platform, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
+import { webAccess } from '../../util/web.js';
 import type { EmbeddedMachine } from './machine.js';
 import type { ImageSource } from './provider.js';
 
@@ -96,6 +97,7 @@ async function built(
     hostPlatform: hostPlatform(),
     platform: spec.platform,
     noCache: ctx.forceBuild,
+    web: webAccess(env),
     signal: ctx.signal,
     onLog: ctx.onLog,
     onEvent: ctx.onEvent,

@@ -2,6 +2,7 @@
 import { ProviderAuthError } from '../../exception/errors.js';
 import { registryAccess } from '../../image/registry/access.js';
 import type { Capabilities, SandboxProvider } from '../../model/provider.js';
+import { webAccess } from '../../util/web.js';
 import type { ProviderOptions } from '../options.js';
 import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createBaseConfigs } from '../remote/base-config.js';
@@ -33,7 +34,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
   const { emulated } = config;
   const capabilities = capabilitiesOf(config);
   const baseConfigs = createBaseConfigs(options.env);
-  const plan = createPlanner(baseConfigs, emulated);
+  const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
   let loading: Promise<ModalClient> | null = null;
   let connecting: Promise<Cloud> | null = null;

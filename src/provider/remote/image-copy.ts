@@ -24,6 +24,7 @@ import {
 } from '../../image/builder/copy/tree.js';
 import { download, isGitSource, isUrl } from '../../image/builder/download.js';
 import type { CopyInstruction } from '../../image/dockerfile/model.js';
+import type { Web } from '../../util/web.js';
 import { quote } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
 import { WHO } from './who.js';
@@ -42,6 +43,8 @@ export interface CopySurroundings {
   readonly signal: AbortSignal;
   /** Different for each step of a plan: one step removes its archive, which another with the same content still needs. */
   readonly salt: string;
+  /** For ADD of a URL. Default: Node's fetch, without a proxy. */
+  readonly web?: Web | undefined;
 }
 
 /**
@@ -109,7 +112,7 @@ class CopyPlanner {
 
   private async fetched(url: string): Promise<{ tree: FileTree; path: BytePath }> {
     const dir = await mkdtemp(join(this.surroundings.dir, 'url-'));
-    const { name } = await download(url, dir, this.copy.checksum, this.surroundings.signal);
+    const { name } = await download(url, dir, this.copy.checksum, this.surroundings.signal, this.surroundings.web);
     return { tree: new HostTree(dir), path: `/${bytesOf(name)}` };
   }
 

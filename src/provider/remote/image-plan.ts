@@ -22,6 +22,7 @@ import { expandWord } from '../../image/dockerfile/shell-lexer.js';
 import { loadIgnore } from '../../image/dockerignore.js';
 import type { OciImageConfig, OciRuntimeConfig } from '../../image/types.js';
 import type { Platform } from '../../model/image.js';
+import type { Web } from '../../util/web.js';
 import type { BaseConfigs } from './base-config.js';
 import { runStepScript, workdirScript } from './build-script.js';
 import { type CopyArchive, planCopyArchives } from './image-copy.js';
@@ -49,6 +50,8 @@ export interface PlanInput {
   readonly dockerfile: string;
   readonly platform: Platform;
   readonly baseConfigs: BaseConfigs;
+  /** For ADD of a URL. Default: Node's fetch, without a proxy. */
+  readonly web?: Web;
   readonly signal: AbortSignal;
   /** Directory for archives; null when only the config is wanted: then nothing is read of the context. */
   readonly tmp: string | null;
@@ -106,6 +109,7 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
         dir: input.tmp,
         signal: input.signal,
         salt: String(state.steps.length),
+        web: input.web,
       });
       const script = archives.map((archive) => `(\n${archive.script})`).join(' &&\n');
       state.steps.push({ kind: 'copy', title, archives, script });

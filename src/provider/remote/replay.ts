@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { EnvironmentDefinitionError, ImageBuildError, PlumblineError } from '../../exception/errors.js';
 import type { ImageSpec, PreparedImage } from '../../model/image.js';
 import type { PrepareContext, ProviderContext } from '../../model/provider.js';
+import type { Web } from '../../util/web.js';
 import type { BaseConfigs } from './base-config.js';
 import { isTransient } from './exec.js';
 import { type RuntimeDefaults, runtimeDefaults } from './image-config.js';
@@ -23,14 +24,14 @@ const LOG_LIMIT = 64_000;
 export type Planner = (image: ImageSpec, tmp: string | null, signal: AbortSignal) => Promise<ImagePlan>;
 
 /** Plans what a sandbox can do by itself: everything but taking files from another stage or image. */
-export function createPlanner(baseConfigs: BaseConfigs, emulated: boolean): Planner {
+export function createPlanner(baseConfigs: BaseConfigs, emulated: boolean, web: Web): Planner {
   return async ({ source, platform }, tmp, signal) => {
     if (source?.kind !== 'dockerfile') throw new EnvironmentDefinitionError('only a Dockerfile can be replayed');
     const filesOf = async (): Promise<never> => {
       throw new EnvironmentDefinitionError('COPY --from cannot be replayed', { origin: 'provider' });
     };
     const runs = platform ?? remotePlatform(emulated);
-    return planDockerfile({ ...source, platform: runs, baseConfigs, signal, tmp, filesOf });
+    return planDockerfile({ ...source, platform: runs, baseConfigs, web, signal, tmp, filesOf });
   };
 }
 

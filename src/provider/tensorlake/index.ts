@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { ProviderAuthError } from '../../exception/errors.js';
 import type { Capabilities, SandboxProvider } from '../../model/provider.js';
+import { webAccess } from '../../util/web.js';
 import type { ProviderOptions } from '../options.js';
 import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createBaseConfigs } from '../remote/base-config.js';
@@ -29,7 +30,7 @@ export function createTensorlakeProvider(options: ProviderOptions): SandboxProvi
   const { emulated, tuning } = config;
   const store = createLabelStore(options.stateDir);
   const baseConfigs = createBaseConfigs(options.env);
-  const plan = createPlanner(baseConfigs, emulated);
+  const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
   let loading: Promise<Sdk> | null = null;
   const load = () => {

@@ -1,0 +1,60 @@
+/** ADD of a URL that only a proxy knows: fetched here, for builders that cannot. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { startProxy } from '../../testing/proxy.js';
+import { webAccess } from '../../util/web.js';
+import { usualConfig } from './base-config.js';
+import { planDockerfile } from './image-plan.js';
+
+async function setUp() {
+  const server = createServer((_, response) => response.end('a file'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const proxy = await startProxy({
+    route: (host) => (host === 'files.plumbline.test' ? port : null),
+    credentials: 'me:pw',
+  });
+  const dir = await mkdtemp(join(tmpdir(), 'plumbline-add-'));
+  const dockerfile = join(dir, 'Dockerfile');
+  await writeFile(dockerfile, 'FROM debian:bookworm-slim\nADD http://files.plumbline.test/data /data\n');
+  onTestFinished(async () => {
+    await proxy.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await rm(dir, { recursive: true });
+  });
+  const plan = (env: Record<string, string>) =>
+    planDockerfile({
+      contextDir: dir,
+      dockerfile,
+      platform: 'linux/amd64',
+      baseConfigs: async (_ref, platform) => ({ config: usualConfig(platform), known: true }),
+      web: webAccess(env),
+      signal: AbortSignal.timeout(10_000),
+      tmp: dir,
+      filesOf: async () => {
+        throw new Error('no stage is copied from');
+      },
+    });
+  return { plan, proxy };
+}
+
+test('comes through the proxy', async () => {
+  const { plan, proxy } = await setUp();
+  const { steps } = await plan({ HTTP_PROXY: proxy.url.replace('//', '//me:pw@') });
+  expect(steps.map(({ archives }) => archives.length)).toEqual([1]);
+  expect(proxy.requests).toEqual([{ method: 'GET', target: 'files.plumbline.test:80', status: 200 }]);
+});
+
+test('a proxy that refuses is named without its credentials', async () => {
+  const { plan, proxy } = await setUp();
+  const refused = plan({ HTTP_PROXY: proxy.url.replace('//', '//me:wrong@') });
+  await expect(refused).rejects.toMatchObject({
+    type: 'NetworkError',
+    message: expect.stringContaining(`the proxy ${proxy.url} (HTTP_PROXY) wants other credentials: 407`),
+  });
+});
