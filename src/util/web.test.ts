@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startProxy, type TestProxy } from '../testing/proxy.js';
-import { webAccess } from './web.js';
+import { DIRECT, webAccess } from './web.js';
 
 let server: Server;
 let port = 0;
@@ -40,6 +40,10 @@ async function proxyOf(credentials?: string): Promise<TestProxy> {
 const withLogin = ({ url }: TestProxy, login: string) => url.replace('//', `//${login}@`);
 
 describe('webAccess', () => {
+  test('is Node’s fetch where no variable names a proxy', () => {
+    expect(webAccess({ NO_PROXY: 'a.test', HTTP_PROXY: '' })).toBe(DIRECT);
+  });
+
   test('plain HTTP goes through the proxy in absolute form, body and redirect too', async () => {
     const proxy = await proxyOf();
     const web = webAccess({ HTTP_PROXY: proxy.url });

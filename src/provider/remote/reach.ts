@@ -4,7 +4,7 @@
  */
 import { NetworkError } from '../../exception/errors.js';
 import { CERTIFICATE_FIX, isUntrusted } from '../../util/certificate.js';
-import { hasProxy, type ProxyEnv, ProxySettingError } from '../../util/proxy.js';
+import { type ProxyEnv, ProxySettingError, proxyFor } from '../../util/proxy.js';
 import { ProxyError, webAccess } from '../../util/web.js';
 
 export interface Explanation {
@@ -54,9 +54,16 @@ export async function explainUnreachable(
 
 /** Before the first request of an SDK through a proxy; without one, nothing is sent. @throws NetworkError that names the proxy */
 export async function assertProxyWorks(url: string, env: ProxyEnv): Promise<void> {
-  if (!hasProxy(env)) return;
-  const why = await explainUnreachable(url, env);
+  const why = mayUseProxy(url, env) ? await explainUnreachable(url, env) : null;
   // certificates are the SDKs' own affair: some trust a bundle that Node does not read
   if (why?.cause === 'proxy')
     throw new NetworkError(`${why.what}: ${why.fix}`, { origin: 'harness', retryable: false });
+}
+
+function mayUseProxy(url: string, env: ProxyEnv): boolean {
+  try {
+    return proxyFor(url, env) !== null;
+  } catch {
+    return true; // a variable that cannot be followed: the request says so
+  }
 }
