@@ -1,5 +1,6 @@
 /** An HTTP proxy that counts, and a TLS front for servers that speak plain HTTP: for tests of what goes where. */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.js';
@@ -45,7 +46,7 @@ export async function startProxy({ route, credentials }: TestProxyOptions): Prom
     const target = new URL(incoming.url ?? '');
     const { status, to } = judge(incoming, target);
     if (status !== 200) return void response.writeHead(status, { 'proxy-authenticate': 'Basic realm="test"' }).end();
-    forward(incoming, response, target, to);
+    forward(incoming, response, `${target.pathname}${target.search}`, to);
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -95,9 +96,25 @@ export async function startTlsFront(port: number, protocol: 'http/1.1' | 'h2' = 
   return { port: await listening(server), close: () => closed(server, sockets) };
 }
 
-function forward(incoming: IncomingMessage, response: ServerResponse, target: URL, port: number): void {
+/** The same for HTTP/1.1 where paths are others behind it. */
+export async function startHttpsFront(
+  port: number,
+  rewrite: (host: string, path: string) => string,
+): Promise<TlsFront> {
+  const sockets = new Set<Socket>();
+  const server = createHttpsServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, (incoming, response) =>
+    forward(incoming, response, rewrite(incoming.headers.host ?? '', incoming.url ?? '/'), port),
+  );
+  server.on('tlsClientError', () => undefined);
+  server.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return { port: await listening(server), close: () => closed(server, sockets) };
+}
+
+function forward(incoming: IncomingMessage, response: ServerResponse, path: string, port: number): void {
   const { 'proxy-authorization': _, 'proxy-connection': __, ...headers } = incoming.headers;
-  const path = `${target.pathname}${target.search}`;
   const upstream = request({ host: '127.0.0.1', port, method: incoming.method, path, headers }, (reply) => {
     response.writeHead(reply.statusCode ?? 502, reply.headers);
     reply.pipe(response);

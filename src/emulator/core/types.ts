@@ -8,6 +8,8 @@ export interface EmulatorOptions {
   readonly faults?: readonly ScriptedFault[];
   /** Default: a free port. */
   readonly port?: number;
+  /** Where clients find it, when something stands before it (a TLS front, a proxy): what its own replies name. Default: its own URL. */
+  readonly publicUrl?: string;
   /** Requests that nothing answers, and faults of the emulator itself. */
   readonly onProblem?: (message: string) => void;
 }

@@ -56,7 +56,7 @@ export async function startDaytonaEmulator(options: EmulatorOptions): Promise<Ru
     await temp.close();
     throw error;
   }
-  cloud.url = server.url;
+  cloud.url = options.publicUrl ?? server.url;
   return {
     env: {
       DAYTONA_API_KEY: API_KEY,

@@ -44,7 +44,7 @@ export async function startE2bEmulator(options: EmulatorOptions): Promise<Runnin
     await temp.close();
     throw error;
   }
-  cloud.url = server.url;
+  cloud.url = options.publicUrl ?? server.url;
   return {
     env: {
       E2B_API_KEY: API_KEY,

@@ -47,7 +47,7 @@ export async function startModalEmulator(options: EmulatorOptions): Promise<Runn
     throw error;
   }
   // https in name only: for a control plane on loopback the SDK dials the router in cleartext
-  cloud.url = `https://127.0.0.1:${server.port}`;
+  cloud.url = options.publicUrl ?? `https://127.0.0.1:${server.port}`;
   return {
     env: {
       MODAL_SERVER_URL: `http://127.0.0.1:${server.port}`,

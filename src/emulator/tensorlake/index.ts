@@ -38,7 +38,7 @@ export async function startTensorlakeEmulator(options: EmulatorOptions): Promise
     },
     options.port,
   );
-  cloud.url = server.url;
+  cloud.url = options.publicUrl ?? server.url;
   return {
     env: {
       TENSORLAKE_API_URL: server.url,
