@@ -4,6 +4,7 @@ import { planRun } from '../job/plan-run.js';
 import { preflightAll } from '../job/preflight.js';
 import type { Assembly } from './assemble.js';
 import type { CliIo } from './io-types.js';
+import { describeSpending, plannedSpending } from './spending.js';
 
 const PREFLIGHT_LIMIT_MS = 30_000;
 
@@ -30,11 +31,13 @@ export async function dryRun(assembly: Assembly, io: CliIo): Promise<number> {
     io.stdout(`${planned.provider.padEnd(11)}${planned.task}${agent}  ${remark}`.trimEnd().concat('\n'));
   }
   const counts = countPlan(plan);
-  const providers = Object.entries(counts.per_provider).map(([name, count]) => `${name} ${count}`);
+  const perProvider = Object.entries(counts.per_provider).map(([name, count]) => `${name} ${count}`);
   io.stdout(
     `${counts.tasks} tasks x ${usable.length} providers x ${assembly.options.repeats} repeats = ${counts.trials} trials` +
-      ` (${providers.join(', ') || 'none'}); ${counts.unsupported} unsupported, ${counts.invalid_tasks} invalid tasks, ${counts.controls} controls\n`,
+      ` (${perProvider.join(', ') || 'none'}); ${counts.unsupported} unsupported, ${counts.invalid_tasks} invalid tasks, ${counts.controls} controls\n`,
   );
+  const providers = usable.map(({ provider }) => provider);
+  for (const entry of plannedSpending(plan, providers, assembly.options)) io.stdout(`${describeSpending(entry)}\n`);
   await assembly.close();
   return usable.length > 0 ? 0 : 3;
 }

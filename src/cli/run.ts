@@ -1,7 +1,9 @@
 /** `plumbline run`: settings → run → reports → exit code. */
 import { relative, resolve } from 'node:path';
 import { exitCodeOf } from '../compare/exit-code.js';
+import type { JobDeps } from '../job/deps.js';
 import { EmptyPlanError, RunDirectoryError, RunExistsError } from '../job/errors.js';
+import type { PlanItem } from '../job/plan.js';
 import { type JobOutcome, runJob } from '../job/run-job.js';
 import { EventLogError } from '../record/read-events.js';
 import { createConsoleReporter } from '../report/console-reporter.js';
@@ -43,9 +45,12 @@ export async function runCommand(
   const screen = screenOf(io);
   const signals = watchSignals(io, assembly.session);
   try {
-    const spending = plannedSpending(assembly.tasks, assembly.providers, assembly.options);
-    confirmSpending(spending, flags['yes'] === true || isCi(io.env), (line) => io.stderr(`${line}\n`));
-    const outcome = await execute(assembly, signals.signal, createConsoleReporter(screen, { quiet: settings.quiet }));
+    const confirm = (plan: readonly PlanItem[]) => {
+      const spending = plannedSpending(plan, assembly.providers, assembly.options);
+      confirmSpending(spending, flags['yes'] === true || isCi(io.env), (line) => io.stderr(`${line}\n`));
+    };
+    const reporter = createConsoleReporter(screen, { quiet: settings.quiet });
+    const outcome = await execute(assembly, signals.signal, reporter, confirm);
     const request = {
       dir: assembly.options.dir,
       reporters,
@@ -77,10 +82,11 @@ async function execute(
   assembly: Assembly,
   signal: AbortSignal,
   reporter: Parameters<Assembly['deps']>[0][number]['sink'],
+  confirm: NonNullable<JobDeps['confirm']>,
 ): Promise<JobOutcome> {
   try {
     const deps = assembly.deps([{ name: 'console', sink: reporter, replay: true }], signal);
-    return await runJob(assembly.options, assembly.tasks, deps);
+    return await runJob(assembly.options, assembly.tasks, { ...deps, confirm });
   } catch (error) {
     if (error instanceof RunExistsError) throw new UsageError(error.message, error.fix);
     if (error instanceof RunDirectoryError) throw new UsageError(error.message, 'choose another place with -o');

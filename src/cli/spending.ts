@@ -1,9 +1,9 @@
 /** What a run may cost at most on providers that bill for sandbox time, said before the first sandbox is made. */
+import type { PlanItem } from '../job/plan.js';
 import type { SandboxProvider } from '../model/provider.js';
 import type { RunOptions } from '../model/run.js';
-import type { LoadedTask, Task } from '../model/task.js';
 import type { ProviderName } from '../model/words.js';
-import { effectiveAgent, effectiveVerifier, stepsOf } from '../task/verifier-mode.js';
+import { attemptBound } from '../trial/bound.js';
 import { UsageError } from './usage-error.js';
 
 const PAID: readonly ProviderName[] = ['tensorlake', 'modal', 'daytona', 'e2b'];
@@ -13,34 +13,46 @@ export const FREE_HOURS = 10;
 
 export interface Spending {
   readonly provider: string;
+  /** Controls among them. */
   readonly trials: number;
-  /** Every limit of every trial used up; null when a task has a phase without a limit. */
+  /** Every limit of every attempt used up; null when a task has a phase without a limit. */
   readonly hours: number | null;
 }
 
-/** One entry per paid provider that is not emulated. Tasks are counted before a shard or `--only-failed` takes some away. */
+/**
+ * One entry per paid provider that is not emulated and has something to run. Retries count as if each were used, repeats and controls are
+ * in the plan, and a separate verifier is a second sandbox. @param plan what is left to run
+ */
 export function plannedSpending(
-  tasks: readonly LoadedTask[],
+  plan: readonly PlanItem[],
   providers: readonly Pick<SandboxProvider, 'name' | 'emulated'>[],
-  options: Pick<RunOptions, 'repeats' | 'settings'>,
+  options: Pick<RunOptions, 'settings' | 'retry'>,
 ): Spending[] {
-  const valid = tasks.flatMap((loaded) => (loaded.ok ? [loaded.task] : []));
-  const seconds = valid.reduce((sum, task) => sum + limitSeconds(task), 0) * options.repeats;
-  const multiplied = seconds * options.settings.timeoutMultiplier;
-  const hours = Number.isFinite(multiplied) ? multiplied / 3600 : null;
   return providers
     .filter(({ name, emulated }) => PAID.includes(name) && !emulated)
-    .map(({ name }) => ({ provider: name, trials: valid.length * options.repeats, hours }));
+    .flatMap(({ name }) => {
+      const own = plan.filter(({ planned }) => planned.provider === name && planned.unsupported_reason === null);
+      const seconds = own.flatMap(({ planned, loaded }) => {
+        if (!loaded.ok) return [];
+        const { mainSec, verifierSec } = attemptBound(loaded.task, options.settings, planned.agent);
+        return [(mainSec + sum(verifierSec)) * (1 + options.retry.maxRetries)];
+      });
+      if (seconds.length === 0) return [];
+      const total = sum(seconds);
+      return [{ provider: name, trials: seconds.length, hours: Number.isFinite(total) ? total / 3600 : null }];
+    });
 }
 
-/** Infinite when some phase has no limit. */
-function limitSeconds({ config }: Task): number {
-  const phases = stepsOf(config).map(
-    (step) =>
-      (effectiveAgent(config, step).timeoutSec ?? Number.POSITIVE_INFINITY) +
-      effectiveVerifier(config, step).timeoutSec,
-  );
-  return phases.reduce((sum, phase) => sum + phase, config.environment.build_timeout_sec);
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** `tensorlake: 89 trials, at most 120.5 sandbox-hours if every limit and every retry is used up` */
+export function describeSpending({ provider, trials, hours }: Spending): string {
+  const count = `${trials} ${trials === 1 ? 'trial' : 'trials'}`;
+  const bound =
+    hours === null ? 'no upper bound (a task has no time limit)' : `at most ${hours.toFixed(1)} sandbox-hours`;
+  return `${provider}: ${count}, ${bound} if every limit and every retry is used up`;
 }
 
 /**
@@ -48,11 +60,7 @@ function limitSeconds({ config }: Task): number {
  * that this is meant
  */
 export function confirmSpending(spending: readonly Spending[], confirmed: boolean, say: (line: string) => void): void {
-  for (const { provider, trials, hours } of spending) {
-    const bound =
-      hours === null ? 'no upper bound (a task has no time limit)' : `at most ${hours.toFixed(1)} sandbox-hours`;
-    say(`${provider}: ${trials} trials, ${bound} if every limit is used up`);
-  }
+  for (const entry of spending) say(describeSpending(entry));
   const large = spending.filter(({ hours }) => hours === null || hours > FREE_HOURS);
   if (large.length === 0 || confirmed) return;
   throw new UsageError(

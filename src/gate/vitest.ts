@@ -5,9 +5,11 @@
 import { relative, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { assemble } from '../cli/assemble.js';
-import { processEnvironment } from '../cli/environment.js';
+import { isCi, processEnvironment } from '../cli/environment.js';
 import { packageVersion } from '../cli/io.js';
 import { DEFAULT_SETTINGS, type RunSettings } from '../cli/run-settings.js';
+import { confirmSpending, plannedSpending } from '../cli/spending.js';
+import type { PlanItem } from '../job/plan.js';
 import { planRun } from '../job/plan-run.js';
 import { preflightAll } from '../job/preflight.js';
 import { type JobOutcome, runJob } from '../job/run-job.js';
@@ -29,6 +31,8 @@ export interface GateDefinition {
   readonly minPassRate?: number;
   /** Run remote providers against our emulators. */
   readonly emulated?: boolean;
+  /** Says that more than 10 sandbox-hours on a paid provider are meant; CI=true says it too. */
+  readonly yes?: boolean;
   /** expectations.toml: each entry must fail exactly as written. */
   readonly expectations?: string;
   /** Where the run is written; default `reports/gate-<time>`. */
@@ -53,6 +57,11 @@ export async function defineGate(definition: GateDefinition): Promise<void> {
   const checked = await preflightAll(assembly.providers, assembly.options, PREFLIGHT_LIMIT_MS, controller.signal);
   const unusable = checked.filter(({ status }) => status.status !== 'ran');
   const usable = checked.filter(({ status }) => status.status === 'ran').map(({ provider }) => provider);
+  const confirm = (trials: readonly PlanItem[]) => {
+    const confirmed = definition.yes === true || isCi(processEnvironment());
+    const spending = plannedSpending(trials, usable, assembly.options);
+    confirmSpending(spending, confirmed, (line) => process.stderr.write(`${line}\n`));
+  };
   const items = await planRun(assembly.options, assembly.tasks, deps, usable, []);
   const plan = items.map(({ planned }) => planned);
   const title = [relative(process.cwd(), resolve(definition.paths.join(', '))), definition.agent ?? 'oracle'].join(
@@ -64,7 +73,7 @@ export async function defineGate(definition: GateDefinition): Promise<void> {
     let report: Report | null = null;
 
     beforeAll(() => {
-      running = runJob(assembly.options, assembly.tasks, deps);
+      running = runJob(assembly.options, assembly.tasks, { ...deps, confirm });
       running.then(
         ({ folded }) => results.finish(folded.trials),
         (error: unknown) => results.fail(error),

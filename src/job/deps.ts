@@ -8,6 +8,7 @@ import type { NamedSink } from '../record/emitter.js';
 import type { Random } from '../record/harbor-names.js';
 import type { Redactor } from '../record/redact.js';
 import type { AttemptInput } from '../trial/types.js';
+import type { PlanItem } from './plan.js';
 
 export type HostEnv = Readonly<Record<string, string | undefined>>;
 
@@ -30,6 +31,8 @@ export interface JobDeps {
   readonly hostEnv: HostEnv;
   readonly now: () => Date;
   readonly random: Random;
+  /** Asked once, before anything is written or made, with the trials that are left to run; what it throws ends the run. */
+  readonly confirm?: (plan: readonly PlanItem[]) => void;
   /** Aborted by an interrupt; the reason may be an `Interrupt`. */
   readonly signal: AbortSignal;
   /** How long trials may take to clean up after an interrupt, in milliseconds; default 30,000. */

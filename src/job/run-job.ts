@@ -1,6 +1,6 @@
 /** One run from the first preflight to the last event. It always ends with a record for every planned trial. */
 import { randomUUID } from 'node:crypto';
-import type { ProviderStatus } from '../model/event.js';
+import { type ProviderStatus, trialKeyOf } from '../model/event.js';
 import type { RunRecord } from '../model/record.js';
 import type { FoldedRun, RunOptions } from '../model/run.js';
 import type { LoadedTask } from '../model/task.js';
@@ -46,6 +46,7 @@ async function runAlone(options: RunOptions, tasks: readonly LoadedTask[], deps:
   const statuses = checked.map(({ status }) => withoutWork(status, plan));
   const settings = settingsOf(options, deps.providerSettings ?? {});
   const kept = earlier ? keptRecords(earlier, plan, settings, deps.redact) : new Map();
+  deps.confirm?.(plan.filter(({ planned }) => !kept.has(trialKeyOf(planned))));
 
   const startedAt = deps.now().toISOString();
   const log = await openRunLog(options.dir, state);
