@@ -1,6 +1,6 @@
 /** Finding and removing what is ours, by labels and by name. */
 import { SandboxLostError } from '../../exception/errors.js';
-import type { ListScope, SandboxRef } from '../../model/provider.js';
+import type { ListScope, ProviderContext, SandboxRef } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { LABEL_RUN, ownerFromLabels } from '../labels.js';
 import { again, asSandbox, type Cloud, unlessMissing } from './calls.js';
@@ -24,8 +24,12 @@ export async function listOurs(cloud: Cloud, scope: ListScope): Promise<SandboxR
 }
 
 /** By id or unique name. Null when there is none. */
-export async function findSandbox(cloud: Cloud, idOrName: string, signal?: AbortSignal): Promise<SandboxDto | null> {
-  const attempt = { what: `look for sandbox ${idOrName}`, call: 'control', signal } as const;
+export async function findSandbox(
+  cloud: Cloud,
+  idOrName: string,
+  { signal, onEvent }: Partial<ProviderContext> = {},
+): Promise<SandboxDto | null> {
+  const attempt = { what: `look for sandbox ${idOrName}`, call: 'control', signal, onEvent } as const;
   return again(cloud, attempt, async (options) => {
     const reply = await unlessMissing(cloud.client.sandboxApi.getSandbox(idOrName, undefined, undefined, options));
     if (reply === null) return null;

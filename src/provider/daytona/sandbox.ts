@@ -85,7 +85,8 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
  * abort does not cut the request off: only when its reply is here is it known that nothing arrives after the sweep.
  */
 async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<SandboxDto> {
-  const minutesLeft = Math.ceil((Date.parse(spec.owner.expiresAt) - Date.now()) / 60_000);
+  const untilExpiryMs = Date.parse(spec.owner.expiresAt) - Date.now();
+  const minutesLeft = Math.ceil(Math.min(untilExpiryMs, spec.lifetimeMs ?? Number.POSITIVE_INFINITY) / 60_000);
   const body = {
     name: spec.name,
     snapshot: image.ref,
@@ -108,7 +109,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
       ctx.signal.throwIfAborted();
       const typed = daytonaError(error, 'create', 'create');
       if (statusOf(error) !== 409) throw typed;
-      const found = await findSandbox(cloud, spec.name, ctx.signal);
+      const found = await findSandbox(cloud, spec.name, ctx);
       if (found === null || !isOf(found, spec.owner.runId)) throw typed;
       ctx.onEvent('found the sandbox of the lost reply');
       return found;
@@ -130,6 +131,6 @@ async function untilStarted(cloud: Cloud, created: SandboxDto, ctx: ProviderCont
       throw new SandboxCreateError(`the sandbox did not start: ${state}: ${reason}`, { providerState: state });
     }
     await sleep(cloud.pollMs, ctx.signal);
-    sandbox = await findSandbox(cloud, created.id, ctx.signal);
+    sandbox = await findSandbox(cloud, created.id, ctx);
   }
 }

@@ -1,4 +1,6 @@
 /** The client, and calls of it that may be repeated. */
+import { NetworkError } from '../../exception/errors.js';
+import { bounded } from '../bounded.js';
 import type { AdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createCaller } from '../remote/calls.js';
 import type { RetryPolicy } from '../remote/retry.js';
@@ -9,6 +11,8 @@ import type { E2bClient } from './sdk.js';
 export interface Cloud {
   readonly client: E2bClient;
   readonly policy: RetryPolicy;
+  /** Milliseconds for one request of the control plane. */
+  readonly requestTimeoutMs: number;
   /** Milliseconds that a sandbox lives without a sign of ours. */
   readonly lifetimeMs: number;
   /** Creates under way at once. */
@@ -17,3 +21,21 @@ export interface Cloud {
 
 /** Listing, looking and killing may be repeated, whatever went wrong. */
 export const again = createCaller(e2bError, (error) => error.retryable);
+
+/** Milliseconds after the SDK's own limit. */
+const SLACK_MS = 1_000;
+
+/**
+ * For calls that take a signal. The SDK joins it with its own limit by `AbortSignal.any`, and Node 20 forgets a limit that nothing
+ * else holds on to: such a call can hang for ever.
+ */
+export async function limited<T>(
+  { requestTimeoutMs }: Cloud,
+  what: string,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const seconds = requestTimeoutMs / 1000;
+  const onExpiry = () => new NetworkError(`${what}: no answer in ${seconds} s`, { origin: 'provider' });
+  return await bounded({ ms: requestTimeoutMs + SLACK_MS, onExpiry, signal }, work);
+}

@@ -87,7 +87,10 @@ function isConnectionFailure(error: unknown, name: string): boolean {
 
 /** The call certainly had no effect: another try cannot make a second sandbox. */
 export function hadNoEffect(error: PlumblineError): boolean {
-  if (error.type === 'ProviderRateLimitError' || error.type === 'ProviderQuotaError') return true;
+  if (error.type === 'ProviderRateLimitError') return true;
+  // a 503 may be a gateway's, whatever has happened behind it; the limit on running sandboxes is a refusal
+  if (error.type === 'ProviderQuotaError')
+    return (error.details.cause as Error | undefined)?.name !== 'ServiceBusyError';
   return (
     error.type === 'NetworkError' &&
     /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(String((error.details.cause as Error | undefined)?.cause))

@@ -15,7 +15,7 @@ import type { ImagePlan } from '../remote/image-plan.js';
 import { assertPlatform } from '../remote/platform.js';
 import { baseInstead } from '../remote/replay.js';
 import { buildTemplate, isRepeatable } from './build.js';
-import { again } from './calls.js';
+import { again, limited } from './calls.js';
 import { type Preparer, planOf, quietPlanner, RECIPE } from './plan.js';
 import { templateSize } from './resources.js';
 
@@ -37,7 +37,10 @@ export async function prepareTemplate(
   const { policy } = cloud;
   const { signal, onEvent } = ctx;
   const look = { what: 'look for the template', call: 'control', mayRetry: isRepeatable, signal, onEvent } as const;
-  const exists = () => again(cloud, look, () => cloud.client.Template.exists(name, { signal }));
+  const exists = () =>
+    again(cloud, look, () =>
+      limited(cloud, look.what, signal, (limit) => cloud.client.Template.exists(name, { signal: limit })),
+    );
   const find = async () =>
     !ctx.forceBuild && (await exists()) ? result(true, await planOf(preparer, spec, null, ctx)) : null;
   const make = async () => {

@@ -28,7 +28,7 @@ const NO_KEY = { what: 'E2B_API_KEY', fix: 'set E2B_API_KEY (https://e2b.dev/das
 /** Unguarded: src/provider/guard.ts adds what does not depend on the backend. */
 export function createE2bProvider(options: ProviderOptions): SandboxProvider {
   const config = e2bConfig(options);
-  const { emulated, policy, lifetimeMs } = config;
+  const { emulated, policy, lifetimeMs, requestTimeoutMs } = config;
   const capabilities = capabilitiesOf(config);
   const baseConfigs = createBaseConfigs(options.env);
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
@@ -36,7 +36,7 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
   const cloud = async (): Promise<Cloud> => {
     if (config.connection === null) throw new ProviderAuthError('E2B_API_KEY is not set');
     loading ??= loadE2b(config.connection);
-    return { client: await loading, policy, lifetimeMs, creates };
+    return { client: await loading, policy, requestTimeoutMs, lifetimeMs, creates };
   };
   const preparer = async ({ owner }: Pick<Preparer, 'owner'>): Promise<Preparer> => ({
     cloud: await cloud(),

@@ -10,7 +10,7 @@ import { startMainProcess } from '../remote/main-process.js';
 import { type Planner, replayImage } from '../remote/replay.js';
 import { retrying } from '../remote/retry.js';
 import { runningSandbox } from '../remote/running.js';
-import { again, type Cloud } from './calls.js';
+import { again, type Cloud, limited } from './calls.js';
 import { e2bError, hadNoEffect } from './errors.js';
 import { findByLabels, killNamed, removeSandbox } from './list.js';
 import { createOptions, updateOptions } from './network.js';
@@ -89,12 +89,14 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
     }
     const once = async () => {
       try {
-        return await client.Sandbox.create(image.ref, {
-          metadata: sandboxLabels(spec),
-          timeoutMs: lifetimeMs,
-          signal: ctx.signal,
-          ...createOptions(spec.network),
-        });
+        return await limited(cloud, 'create', ctx.signal, (limit) =>
+          client.Sandbox.create(image.ref, {
+            metadata: sandboxLabels(spec),
+            timeoutMs: lifetimeMs,
+            signal: limit,
+            ...createOptions(spec.network),
+          }),
+        );
       } catch (error) {
         throw e2bError(error, 'create', 'create');
       }
@@ -112,7 +114,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
 
 /** The reply is lost or was an error of the servers in between: the sandbox may exist. */
 function isUnsure(error: PlumblineError): boolean {
-  if (error.type === 'NetworkError') return true;
+  if (error.type === 'NetworkError' || error.type === 'ProviderQuotaError') return true;
   const status = (error.details.cause as { statusCode?: unknown } | undefined)?.statusCode;
   return error.type === 'SandboxCreateError' && typeof status === 'number' && status >= 500;
 }

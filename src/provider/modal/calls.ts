@@ -26,12 +26,15 @@ export const again = createCaller(modalError, isRepeatable);
 /** Nothing was refused and nothing broke: there was no answer within our limit. */
 class NoAnswer extends NetworkError {}
 
-/** For calls that the SDK neither limits nor can be told to give up: at the limit, or at an abort, they are left to themselves. */
+/**
+ * For calls that the SDK does not limit. At the limit, or at an abort, they are told so by their signal, where they take one, and left
+ * to themselves.
+ */
 export async function limited<T>(
   ms: number,
   what: string,
   signal: AbortSignal | undefined,
-  work: () => Promise<T>,
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const onExpiry = () => new NoAnswer(`${what}: no answer in ${ms / 1000} s`, { origin: 'provider' });
   return await bounded({ ms, onExpiry, signal }, work);

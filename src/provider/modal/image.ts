@@ -23,7 +23,7 @@ import { imageDefaults } from '../remote/image-defaults.js';
 import { imageDigest, preparedImage, sourceOf } from '../remote/image-identity.js';
 import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead, type Planner } from '../remote/replay.js';
-import { again, type Cloud } from './calls.js';
+import { again, type Cloud, limited } from './calls.js';
 import { type BuildContext, buildContext, type ContextFile, scanContext } from './context.js';
 import { dockerfileLines } from './dockerfile.js';
 import { describeEnd } from './ending.js';
@@ -213,16 +213,18 @@ async function followBuild(
   const timeout = Math.min(JOIN_SECS, Math.ceil(requestTimeoutMs / 1000));
   for (;;) {
     const attempts = { what: 'follow the build', call: 'control', signal, onEvent } as const;
-    const result = await again(cloud, attempts, async () => {
+    const follow = async (limit: AbortSignal) => {
       const request = { imageId, timeout, lastEntryId, includeLogsForFinished: true };
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeout * 1000 + requestTimeoutMs)]);
       for await (const part of client.cpClient.imageJoinStreaming(request, { signal: limit })) {
+        limit.throwIfAborted();
         for (const { data } of part.taskLogs) onLog(data);
         if (part.entryId !== '') lastEntryId = part.entryId;
         if (part.result !== undefined && part.result.status !== 0) return part.result;
       }
       return null;
-    });
+    };
+    const limitMs = timeout * 1000 + requestTimeoutMs;
+    const result = await again(cloud, attempts, () => limited(limitMs, attempts.what, signal, follow));
     if (result !== null) return result;
     onEvent('building');
   }

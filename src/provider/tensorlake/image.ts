@@ -1,8 +1,8 @@
 /** Images: found under their registered name, else imported or built once. */
 import { randomBytes } from 'node:crypto';
-import { ImageBuildError, type PlumblineError } from '../../exception/errors.js';
+import { ImageBuildError, NetworkError, type PlumblineError } from '../../exception/errors.js';
 import type { ImageSpec, PreparedImage } from '../../model/image.js';
-import type { PrepareContext } from '../../model/provider.js';
+import type { PrepareContext, ProviderContext } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { bounded } from '../bounded.js';
 import type { BaseConfigs } from '../remote/base-config.js';
@@ -46,7 +46,7 @@ export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: Pre
   const { healthcheck } = await imageDefaults(source, remotePlatform(emulated), baseConfigs, ctx.signal);
   const result = (cacheHit: boolean) => preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [] });
   ctx.onEvent('looking for the image');
-  const findRegistered = async () => ((await isRegistered(cloud, name, ctx.signal)) ? result(true) : null);
+  const findRegistered = async () => ((await isRegistered(cloud, name, ctx)) ? result(true) : null);
   return foundOrMade({ dir: preparer.lockDir, name }, ctx, findRegistered, async () => {
     try {
       return result(!(await make(cloud, spec, name, ctx)));
@@ -59,14 +59,13 @@ export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: Pre
 }
 
 /** Without organization and project the SDK cannot look: the image is then made, and "already there" is as good as found. */
-async function isRegistered(at: Cloud, name: string, signal: AbortSignal): Promise<boolean> {
+async function isRegistered(at: Cloud, name: string, { signal, onEvent }: ProviderContext): Promise<boolean> {
   if (at.config.organizationId === null || at.config.projectId === null) return false;
   const what = `look for image ${name}`;
   const mayRetry = (error: PlumblineError) => error.retryable;
-  return retrying({ what, policy: at.policy, signal, mayRetry }, async () => {
+  return retrying({ what, policy: at.policy, signal, onEvent, mayRetry }, async () => {
     const limit = at.tuning.requestSec * 1000;
-    const onExpiry = () =>
-      new ImageBuildError(`${what}: no answer within ${limit} ms`, { origin: 'provider', retryable: true });
+    const onExpiry = () => new NetworkError(`${what}: no answer within ${limit} ms`, { origin: 'provider' });
     try {
       return (await bounded({ ms: limit, onExpiry, signal }, () => at.sdk.images.find(name))) !== null;
     } catch (error) {
@@ -98,7 +97,7 @@ async function make(at: Cloud, image: ImageSpec, name: string, ctx: PrepareConte
   const policy = { ...at.policy, tries: Math.min(at.policy.tries, MAX_BUILDS) };
   const retry = { what, policy, signal: ctx.signal, mayRetry, onEvent: ctx.onEvent };
   return await retrying(retry, async (attempt) => {
-    if (attempt > 1 && (await isRegistered(at, name, ctx.signal))) return true; // only the answer was lost
+    if (attempt > 1 && (await isRegistered(at, name, ctx))) return true; // only the answer was lost
     const onExpiry = () => new ImageBuildError(`${what}: unreachable, it has no limit of its own`);
     const silence = watchSilence(at.tuning.buildSilenceSec, what);
     heard.onWord(silence.heard);
@@ -109,7 +108,7 @@ async function make(at: Cloud, image: ImageSpec, name: string, ctx: PrepareConte
       await sweep(at, heard.builders(error));
       ctx.signal.throwIfAborted();
       // the other's image may still be on its way into the registry: looking again decides
-      if (isAlreadyRegistered(error) && (await isRegisteredOrUnknown(at, name, ctx.signal))) return false;
+      if (isAlreadyRegistered(error) && (await isRegisteredOrUnknown(at, name, ctx))) return false;
       throw mapImageError(error, kind, what, heard.log());
     } finally {
       silence.stop();
@@ -145,9 +144,9 @@ function watchSilence(seconds: number, what: string): Silence {
   };
 }
 
-async function isRegisteredOrUnknown(at: Cloud, name: string, signal: AbortSignal): Promise<boolean> {
+async function isRegisteredOrUnknown(at: Cloud, name: string, ctx: ProviderContext): Promise<boolean> {
   if (at.config.organizationId === null || at.config.projectId === null) return true;
-  return isRegistered(at, name, signal);
+  return isRegistered(at, name, ctx);
 }
 
 interface Heard {

@@ -1,6 +1,6 @@
 /** Finding and removing what is ours, by name; whose it is, by our own notes, then by the labels inside the sandbox. */
 import { HarnessError, PlumblineError, SandboxLostError } from '../../exception/errors.js';
-import type { ListScope, Owner, SandboxRef } from '../../model/provider.js';
+import type { ListScope, Owner, ProviderContext, SandboxRef } from '../../model/provider.js';
 import { bounded } from '../bounded.js';
 import { REMOTE_DIR } from '../remote/shell.js';
 import { again, type Cloud } from './calls.js';
@@ -23,9 +23,10 @@ export async function listOurs(cloud: Cloud, scope: ListScope): Promise<SandboxR
 }
 
 /** @throws SandboxLostError when there is none of this id or name */
-export function look(cloud: Cloud, idOrName: string, signal?: AbortSignal): Promise<SdkSandboxInfo> {
+export function look(cloud: Cloud, idOrName: string, ctx: Partial<ProviderContext> = {}): Promise<SdkSandboxInfo> {
+  const { signal, onEvent } = ctx;
   const mayRetry = (error: PlumblineError) => error.retryable && !(error instanceof SandboxLostError);
-  const attempt = { what: `look at sandbox ${idOrName}`, call: 'look', signal, mayRetry } as const;
+  const attempt = { what: `look at sandbox ${idOrName}`, call: 'look', signal, onEvent, mayRetry } as const;
   return again(cloud, attempt, (client) => client.get(idOrName));
 }
 

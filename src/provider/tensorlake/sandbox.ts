@@ -95,7 +95,8 @@ async function settle({ cloud, spec, ctx, image, plan }: SandboxInput, shell: Te
 }
 
 function requestOf({ cloud, spec, image }: SandboxInput, name: string): SdkCreateRequest {
-  const lifetime = Math.ceil((Date.parse(spec.owner.expiresAt) - Date.now()) / 1000);
+  const untilExpiry = (Date.parse(spec.owner.expiresAt) - Date.now()) / 1000;
+  const lifetime = Math.ceil(Math.min(untilExpiry, (spec.lifetimeMs ?? Number.POSITIVE_INFINITY) / 1000));
   return {
     image: image.ref,
     name,
@@ -135,7 +136,7 @@ async function untilRunning(cloud: Cloud, id: string, ctx: ProviderContext): Pro
   let last: string | null = null;
   for (;;) {
     ctx.signal.throwIfAborted();
-    const info = await look(cloud, id, ctx.signal);
+    const info = await look(cloud, id, ctx);
     if (info.status !== last) ctx.onEvent(info.status);
     last = info.status;
     if (info.status === 'running') return info;
