@@ -40,10 +40,22 @@ export interface Owner {
   readonly expiresAt: string;
 }
 
+/** A call to the provider that failed and was made again, or whose effect was found to be there. */
+export interface Recovery {
+  /** The work, in words that do not differ from one call to the next, so that they can be counted: "create", "upload". */
+  readonly what: string;
+  /** The exception type of the failure. */
+  readonly after: string;
+}
+
 export interface ProviderContext {
   readonly signal: AbortSignal;
-  /** Called with every state that the backend reports ("pulling", "build step 3/7", "creating"). */
-  readonly onEvent: (state: string) => void;
+  /**
+   * Called with every state that the backend reports ("pulling", "build step 3/7", "creating"), and with every recovery, which
+   * is no state: its words say what is done about it. Given to `create` it is called as long as the sandbox lives: for
+   * recoveries of exec, transfers, setNetwork and disposal.
+   */
+  readonly onEvent: (state: string, recovery?: Recovery) => void;
   /** Waits for a turn, ours or the provider's (rate limits), with the caller's clock stopped: queue time is not start time. */
   readonly queued?: <T>(wait: Promise<T>) => Promise<T>;
 }
@@ -79,6 +91,8 @@ export interface SandboxSpec {
   readonly networkWillChange: boolean;
   /** True: apply no interventions at all (`--raw`). */
   readonly raw: boolean;
+  /** Milliseconds after which nobody can need it any more: a limit for the provider to keep. Absent: until its owner expires. */
+  readonly lifetimeMs?: number;
 }
 
 export interface Effective {

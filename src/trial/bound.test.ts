@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTrialFixture, type TrialFixture } from '../testing/trial-fixture.js';
-import { attemptBound } from './bound.js';
+import { attemptBound, sandboxLifetimeMs } from './bound.js';
 
 let fixture: TrialFixture;
 beforeEach(async () => {
@@ -63,4 +63,13 @@ test('a healthcheck may use up its start period and all its tries', async () => 
   const check =
     '[environment.healthcheck]\ncommand = "true"\nstart_period_sec = 5\ntimeout_sec = 2\ninterval_sec = 1\nretries = 3\n';
   expect((await boundOf(`${PLAIN}${check}`)).mainSec).toBe(123 + OURS + 5 + 2 + 4 * 3);
+});
+
+test('a sandbox is told to live for what its attempt may need and an hour; one to look at afterwards is not told', async () => {
+  await fixture.file('task.toml', PLAIN);
+  const attempt = { task: await fixture.load(), settings, agent: 'oracle' as const };
+  expect(sandboxLifetimeMs('main', attempt)).toBe((123 + OURS + 3600) * 1000);
+  expect(sandboxLifetimeMs('main', { ...attempt, settings: { ...settings, keep: 'failed' } })).toBeNull();
+  const endless = { ...settings, agentTimeoutMultiplier: Number.POSITIVE_INFINITY };
+  expect(sandboxLifetimeMs('main', { ...attempt, settings: endless })).toBeNull();
 });

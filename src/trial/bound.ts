@@ -12,6 +12,23 @@ export interface AttemptBound {
   readonly verifierSec: readonly number[];
 }
 
+/** Milliseconds beside all limits: transfers, our own commands, a slow provider. */
+const LIFETIME_SLACK_MS = 60 * 60_000;
+
+/**
+ * Milliseconds for which a sandbox of an attempt may have to live; null: until its owner expires, as one that somebody wants to
+ * look at afterwards, and one whose task has a phase without a limit.
+ */
+export function sandboxLifetimeMs(
+  role: 'main' | 'verifier',
+  { task, settings, agent }: { readonly task: Task; readonly settings: TrialSettings; readonly agent: Agent },
+): number | null {
+  if (settings.keep !== 'never') return null;
+  const { mainSec, verifierSec } = attemptBound(task, settings, agent);
+  const seconds = role === 'main' ? mainSec : Math.max(...verifierSec);
+  return Number.isFinite(seconds) ? seconds * 1000 + LIFETIME_SLACK_MS : null;
+}
+
 /** `agent`: `nop` runs no solution. */
 export function attemptBound({ config }: Task, settings: TrialSettings, agent: Agent): AttemptBound {
   const { environment } = config;

@@ -13,6 +13,7 @@ import type { EnvironmentConfig } from '../model/task.js';
 import type { Phase } from '../model/words.js';
 import type { OffTheClock } from '../util/deadline.js';
 import { type Attempt, observeState, warn } from './attempt.js';
+import { sandboxLifetimeMs } from './bound.js';
 import { type Box, housekeep, run, type Scope, said, text } from './exec.js';
 import { imageHealthcheck } from './healthcheck.js';
 import {
@@ -139,6 +140,7 @@ export async function createSandbox(
   live: Live,
 ): Promise<Sandbox> {
   const { input } = attempt;
+  const lifetimeMs = sandboxLifetimeMs(request.role, input);
   const sandbox = await input.provider.create(
     {
       name: sandboxName(attempt, request),
@@ -156,6 +158,7 @@ export async function createSandbox(
       network: request.network,
       networkWillChange: request.networkWillChange,
       raw: input.settings.raw,
+      ...(lifetimeMs === null ? {} : { lifetimeMs }),
     },
     { signal, queued, onEvent: (state) => observeState(attempt, phase, state) },
   );
