@@ -19,8 +19,12 @@ describe('preflight', () => {
     expect(answer).toEqual({ status: 'ready', versions: { modal: 'sdk 0.11.1' } });
   });
 
-  test('no credentials: how to get them', async () => {
-    expect(await preflight({ MODAL_CONFIG_PATH: '/nonexistent', MODAL_SERVER_URL: 'http://127.0.0.1:9' })).toEqual({
+  test.each([
+    ['', {}],
+    [', also behind a proxy: it is not tried in vain', { HTTPS_PROXY: 'http://127.0.0.1:9' }],
+  ])('no credentials: how to get them%s', async (_, more) => {
+    const env = { MODAL_CONFIG_PATH: '/nonexistent', MODAL_SERVER_URL: 'https://api.plumbline.test', ...more };
+    expect(await preflight(env)).toEqual({
       status: 'missing',
       what: 'MODAL_TOKEN_ID',
       fix: 'set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or run `modal token new`',

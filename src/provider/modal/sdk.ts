@@ -189,7 +189,9 @@ export async function loadModal(connection: ModalConnection): Promise<ModalClien
     };
     return new ModalClient(options as never) as unknown as ModalClient;
   });
-  await assertProxyWorks(client.profile.serverUrl, connection.env);
+  const { serverUrl, tokenId, oauthRefreshToken } = client.profile;
+  // without a login there is nothing to ask Modal for
+  if (tokenId || oauthRefreshToken) await assertProxyWorks(serverUrl, connection.env);
   return client;
 }
 
