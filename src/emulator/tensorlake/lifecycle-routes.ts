@@ -10,6 +10,8 @@ import { type Box, BUILDER_IMAGE, type Cloud, findBox, type Template, terminate 
 /** Milliseconds for which a finished process can be looked at. */
 const KEEP_PROCESSES_MS = 300_000;
 const DEFAULT_DISK_MB = 10_240;
+/** What a list holds at most; the newest first. */
+const LIST_PAGE = 100;
 const MB = 1024 * 1024;
 
 export function lifecycleRoutes(cloud: Cloud): Route[] {
@@ -21,7 +23,10 @@ export function lifecycleRoutes(cloud: Cloud): Route[] {
       call: 'sandbox.list',
       method: 'GET',
       path: at,
-      handle: () => ({ status: 200, body: { sandboxes: [...cloud.boxes.values()].map((each) => info(cloud, each)) } }),
+      handle() {
+        const page = [...cloud.boxes.values()].reverse().slice(0, LIST_PAGE);
+        return { status: 200, body: { sandboxes: page.map((each) => info(cloud, each)) } };
+      },
     },
     {
       call: 'sandbox.get',

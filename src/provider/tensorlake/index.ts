@@ -86,6 +86,7 @@ function capabilitiesOf({ emulated, emulatedNetwork }: TensorlakeConfig): Capabi
       'each sandbox is a machine of its own with at least the disk of its image',
       'registry logins of this machine’s Docker client are sent to Tensorlake’s image builder',
       'sandboxes are told apart by name: Tensorlake keeps no labels',
+      'its list holds 100 sandboxes: with more, those that another machine made may be missing from it',
     ],
   });
 }

@@ -33,7 +33,7 @@ function cloud(sandboxes: Record<string, Partial<SdkSandboxInfo>>, inside: Recor
   const gone = () => Object.assign(new Error('Sandbox not found'), { name: 'SandboxNotFoundError' });
   const sdk = {
     client: () => ({
-      list: async () => [...known.values()],
+      list: async () => [...known.values()].slice(0, 100),
       async get(idOrName: string) {
         const info = [...known.values()].find((each) => each.sandboxId === idOrName || each.name === idOrName);
         if (info === undefined) throw gone();
@@ -90,4 +90,13 @@ test('destroy takes an id or the name of the spec, and forgets the notes; nothin
   expect([...known.keys()]).toEqual(['other']);
   expect(await at.store.names()).toEqual([]);
   await destroyRef(at, { ref: 'never-was', kind: 'sandbox', ...mine, state: 'journaled' });
+});
+
+test('behind a full page those of this machine are found by their names; the rest of the run is not cut off', async () => {
+  const names = Array.from({ length: 101 }, (_, index) => sandboxName(`t${index}`, EXPIRY));
+  const { at } = cloud(Object.fromEntries(names.map((name, index) => [`s${index}`, { name }])));
+  for (const name of names) await at.store.put(name, ownerLabels(mine));
+  await at.store.put(sandboxName('gone', EXPIRY), ownerLabels(mine));
+  const refs = await listOurs(at, { runId: 'run-1' });
+  expect(refs.map(({ ref }) => ref).sort()).toEqual(names.map((_, index) => `s${index}`).sort());
 });

@@ -14,12 +14,26 @@ export const LABELS_FILE = `${REMOTE_DIR}/labels.json`;
 /** Milliseconds for the labels of one sandbox that another machine made. */
 const LABELS_LIMIT_MS = 15_000;
 
-/** The API answers at most 100 at once and the SDK asks once: with more, `destroy` by name still finds each of them. */
+/** What the API answers at most; the SDK does not ask for more (tensorlake 0.5.89). */
+const PAGE = 100;
+
+/** Behind a full page, those that this machine made are looked at one by one: their names stand in our notes. */
 export async function listOurs(cloud: Cloud, scope: ListScope): Promise<SandboxRef[]> {
-  const all = await again(cloud, { what: 'list of sandboxes', call: 'look' }, (client) => client.list());
+  const page = await again(cloud, { what: 'list of sandboxes', call: 'look' }, (client) => client.list());
+  const all = page.length < PAGE ? page : [...page, ...(await unlisted(cloud, page))];
   const ours = all.filter(({ name, status }) => name != null && expiryOf(name) !== null && status !== 'terminated');
   const refs = await Promise.all(ours.map((info) => refOf(cloud, info)));
   return refs.filter((ref) => scope === 'all' || ref.runId === scope.runId);
+}
+
+async function unlisted(cloud: Cloud, page: readonly SdkSandboxInfo[]): Promise<SdkSandboxInfo[]> {
+  const listed = new Set(page.map(({ name }) => name));
+  const found: SdkSandboxInfo[] = [];
+  for (const name of await cloud.store.names()) {
+    const info = listed.has(name) ? null : await find(cloud, name);
+    if (info !== null) found.push(info);
+  }
+  return found;
 }
 
 /** @throws SandboxLostError when there is none of this id or name */
