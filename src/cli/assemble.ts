@@ -22,6 +22,7 @@ import type { Env } from './environment.js';
 import { gateOptions } from './gate-options.js';
 import type { CliIo } from './io-types.js';
 import { readFailedTrials } from './only-failed.js';
+import { providerSettings } from './provider-settings.js';
 import { assignments, concurrencies, parseShard, type RunSettings } from './run-settings.js';
 import { secretSources } from './secrets.js';
 import { defaultProvider, openSession, providerNames, type Session } from './session.js';
@@ -47,9 +48,9 @@ export async function assemble(
   io: World,
   say: (line: string) => void,
 ): Promise<Assembly> {
+  const kwargs = providerSettings(settings.environmentKwarg);
   const suite = await loadTasks(settings, io, say);
   const only = settings.onlyFailed === null ? null : await readFailedTrials(settings.onlyFailed);
-  const kwargs = assignments('--ek', settings.environmentKwarg);
   const emulation = settings.emulated ? await startEmulation(settings.env, io, say) : null;
   const session = openSession({ env: { ...io.env, ...emulation?.env } }, kwargs);
   const providers = await openProviders(settings, session, say);

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { PROVIDER_NAMES } from '../model/words.js';
 import { CONTRACT_CHECKS } from '../provider/checks/index.js';
+import { isSetting } from '../provider/remote/settings.js';
 import { fakeIo } from '../testing/fake-io.js';
 import { temporaryDirectory } from '../testing/task-directory.js';
 import { createProgram, main } from './program.js';
@@ -174,8 +175,8 @@ describe('docs/providers.md', () => {
       // Modal's SDK reads its own variables: the provider hands over all that begin with its name.
       const variables = name === 'modal' ? [] : page.match(new RegExp(`${prefix}_[A-Z_]+`, 'g'));
       const settings = page.match(new RegExp(`\\b${name}\\.(?!md)[a-z_]+`, 'g'));
-      for (const word of [...(variables ?? []), ...(settings ?? [])])
-        expect(sources(name), word).toContain(`'${word}'`);
+      for (const word of variables ?? []) expect(sources(name), word).toContain(`'${word}'`);
+      for (const word of settings ?? []) expect(isSetting(word), word).toBe(true);
     }
   });
 });

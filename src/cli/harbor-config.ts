@@ -1,4 +1,5 @@
 /** Reads a Harbor job configuration (harbor-semantics 5.1): what has a counterpart is used, the rest is named in a warning. */
+import { isSetting } from '../provider/remote/settings.js';
 import type { RunSettings } from './run-settings.js';
 import { UsageError } from './usage-error.js';
 
@@ -50,15 +51,16 @@ export function harborJobConfig(config: unknown, file: string): ConfigResult {
   }
   const type = take('environment.type');
   if (typeof type === 'string') settings.env = [type];
-  settings.environmentKwarg = pairs(take('environment.kwargs'), file, 'environment.kwargs');
-  settings.verifierEnv = pairs(take('verifier.env'), file, 'verifier.env');
+  const kwargs = Object.entries(optionalTable(take('environment.kwargs'), file, 'environment.kwargs'));
+  settings.environmentKwarg = kwargs.filter(([name]) => isSetting(name)).map(assignment);
+  settings.verifierEnv = Object.entries(optionalTable(take('verifier.env'), file, 'verifier.env')).map(assignment);
   const agents = take('agents');
   if (Array.isArray(agents) && agents.length > 0) settings.agent = agentName(agents, file);
   settings.path = paths(take('tasks'), file, 'tasks');
   applyDatasets(settings, take('datasets'), file);
   const empty = Object.entries(settings).filter(([, value]) => Array.isArray(value) && value.length === 0);
   for (const [key] of empty) delete settings[key as keyof RunSettings];
-  return { settings: settings as Partial<RunSettings>, warnings: ignored(root, used, file) };
+  return { settings: settings as Partial<RunSettings>, warnings: ignored(root, used, kwargs, file) };
 }
 
 function applyDatasets(settings: Partial<Record<keyof RunSettings, unknown>>, value: unknown, file: string): void {
@@ -97,14 +99,20 @@ function paths(value: unknown, file: string, key: string): string[] {
   });
 }
 
-function pairs(value: unknown, file: string, key: string): string[] {
-  if (value === undefined || value === null) return [];
-  return Object.entries(table(value, file, key)).map(
-    ([name, entry]) => `${name}=${typeof entry === 'string' ? entry : JSON.stringify(entry)}`,
-  );
+function optionalTable(value: unknown, file: string, key: string): Json {
+  return value === undefined || value === null ? {} : table(value, file, key);
 }
 
-function ignored(root: Json, used: ReadonlySet<string>, file: string): string[] {
+function assignment([name, value]: [string, unknown]): string {
+  return `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
+}
+
+function ignored(
+  root: Json,
+  used: ReadonlySet<string>,
+  kwargs: readonly [name: string, value: unknown][],
+  file: string,
+): string[] {
   const tops = new Set([...used].map((path) => path.split('.')[0]));
   const unknown = Object.keys(root).filter((key) => !tops.has(key) && root[key] !== null);
   const nested = ['environment', 'retry', 'verifier'].flatMap((key) =>
@@ -114,7 +122,9 @@ function ignored(root: Json, used: ReadonlySet<string>, file: string): string[] 
           .map((sub) => `${key}.${sub}`)
       : [],
   );
-  const keys = [...unknown, ...nested].sort();
+  // Harbor's own, of a provider's class
+  const foreign = kwargs.filter(([name]) => !isSetting(name)).map(([name]) => `environment.kwargs.${name}`);
+  const keys = [...unknown, ...nested, ...foreign].sort();
   return keys.length > 0 ? [`${file}: not used by Plumbline: ${keys.join(', ')}`] : [];
 }
 

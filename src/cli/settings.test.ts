@@ -17,7 +17,12 @@ describe('a Harbor job configuration', () => {
         n_concurrent_trials: 8,
         metrics: [{ type: 'mean' }],
         retry: { max_retries: 2, include_exceptions: ['NetworkError'], min_wait_sec: 1 },
-        environment: { type: 'modal', delete: false, kwargs: { app_name: 'x' }, env: { A: 'b' } },
+        environment: {
+          type: 'modal',
+          delete: false,
+          kwargs: { app_name: 'x', 'modal.idle_ms': 60_000 },
+          env: { A: 'b' },
+        },
         verifier: { env: { K: 'v' } },
         agents: [{ name: 'nop' }],
         datasets: [{ path: 'suites/reference', task_names: ['hello-*'], n_tasks: 5 }],
@@ -33,14 +38,16 @@ describe('a Harbor job configuration', () => {
       retryInclude: ['NetworkError'],
       env: ['modal'],
       delete: false,
-      environmentKwarg: ['app_name=x'],
+      environmentKwarg: ['modal.idle_ms=60000'],
       verifierEnv: ['K=v'],
       agent: 'nop',
       path: ['one-task', 'suites/reference'],
       includeTaskName: ['hello-*'],
       nTasks: 5,
     });
-    expect(warnings).toEqual(['job.json: not used by Plumbline: environment.env, metrics, retry.min_wait_sec']);
+    expect(warnings).toEqual([
+      'job.json: not used by Plumbline: environment.env, environment.kwargs.app_name, metrics, retry.min_wait_sec',
+    ]);
   });
 
   test.each([

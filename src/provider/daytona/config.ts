@@ -2,7 +2,8 @@
 
 import { type ProxyEnv, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
-import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
+import type { RetryPolicy } from '../remote/retry.js';
+import { remoteSettings, retryPolicy } from '../remote/settings.js';
 
 export interface DaytonaConnection {
   readonly apiUrl: string;
@@ -34,18 +35,17 @@ export interface DaytonaConfig {
 }
 
 const API_URL = 'https://app.daytona.io/api';
-const AUTO_STOP_MINUTES = 15;
-const REQUEST_TIMEOUT_MS = 120_000;
-const POLL_MS = 1_000;
+/** Looking costs nothing there. */
 const EMULATED_POLL_MS = 150;
 
 export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaConfig {
+  const set = remoteSettings('daytona', settings);
   const apiUrl = env['DAYTONA_API_URL'] || API_URL;
   const apiKey = env['DAYTONA_API_KEY'] ?? '';
   const jwtToken = env['DAYTONA_JWT_TOKEN'] ?? '';
   const organizationId = env['DAYTONA_ORGANIZATION_ID'] ?? '';
   const emulated = env['PLUMBLINE_EMULATED_DAYTONA'] === '1';
-  const requestTimeoutMs = positive(settings['daytona.request_timeout_ms'], REQUEST_TIMEOUT_MS);
+  const requestTimeoutMs = set.request_timeout_ms;
   const known = apiKey !== '' || (jwtToken !== '' && organizationId !== '');
   const connection: DaytonaConnection = {
     apiUrl,
@@ -60,14 +60,10 @@ export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaC
     emulated,
     emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_DAYTONA_NETWORK'] ?? '').split(',') : null,
     emulatedLimits: emulated ? (env['PLUMBLINE_EMULATED_DAYTONA_LIMITS'] ?? '').split(',') : null,
-    autoStopMinutes: positive(settings['daytona.auto_stop_minutes'], AUTO_STOP_MINUTES),
+    autoStopMinutes: set.auto_stop_minutes,
     requestTimeoutMs,
-    pollMs: positive(settings['daytona.poll_ms'], emulated ? EMULATED_POLL_MS : POLL_MS),
-    policy: {
-      ...DEFAULT_POLICY,
-      tries: positive(settings['daytona.tries'], DEFAULT_POLICY.tries),
-      firstPauseMs: positive(settings['daytona.first_pause_ms'], DEFAULT_POLICY.firstPauseMs),
-    },
+    pollMs: emulated && settings['daytona.poll_ms'] === undefined ? EMULATED_POLL_MS : set.poll_ms,
+    policy: retryPolicy(set),
   };
 }
 
@@ -79,9 +75,4 @@ export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaC
 export function settleEnvironment(env: ProxyEnv): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   Object.assign(process.env, proxyVariables(env));
-}
-
-function positive(text: string | undefined, fallback: number): number {
-  const value = Number(text);
-  return value > 0 ? value : fallback;
 }

@@ -1,6 +1,7 @@
 /** The variables that configure the E2B provider; no other file names them. */
 import type { ProviderOptions } from '../options.js';
-import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
+import type { RetryPolicy } from '../remote/retry.js';
+import { remoteSettings, retryPolicy } from '../remote/settings.js';
 import type { E2bConnection } from './sdk.js';
 
 export interface E2bConfig {
@@ -17,15 +18,12 @@ export interface E2bConfig {
   readonly policy: RetryPolicy;
 }
 
-const LIFETIME_MS = 15 * 60_000;
-/** Creating a sandbox from a template that no node has yet takes more than half a minute at times. */
-const REQUEST_TIMEOUT_MS = 120_000;
-
-export function e2bConfig({ env, settings = {} }: ProviderOptions): E2bConfig {
+export function e2bConfig({ env, settings }: ProviderOptions): E2bConfig {
+  const set = remoteSettings('e2b', settings);
   const apiKey = env['E2B_API_KEY'] ?? '';
   const apiUrl = env['E2B_API_URL'] ?? '';
   const emulated = env['PLUMBLINE_EMULATED_E2B'] === '1';
-  const requestTimeoutMs = positive(settings['e2b.request_timeout_ms'], REQUEST_TIMEOUT_MS);
+  const requestTimeoutMs = set.request_timeout_ms;
   const connection: E2bConnection = {
     apiKey,
     requestTimeoutMs,
@@ -39,17 +37,8 @@ export function e2bConfig({ env, settings = {} }: ProviderOptions): E2bConfig {
     connection: apiKey === '' ? null : connection,
     emulated,
     emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_E2B_NETWORK'] ?? '').split(',') : null,
-    lifetimeMs: positive(settings['e2b.lifetime_ms'], LIFETIME_MS),
+    lifetimeMs: set.lifetime_ms,
     requestTimeoutMs,
-    policy: {
-      ...DEFAULT_POLICY,
-      tries: positive(settings['e2b.tries'], DEFAULT_POLICY.tries),
-      firstPauseMs: positive(settings['e2b.first_pause_ms'], DEFAULT_POLICY.firstPauseMs),
-    },
+    policy: retryPolicy(set),
   };
-}
-
-function positive(text: string | undefined, fallback: number): number {
-  const value = Number(text);
-  return value > 0 ? value : fallback;
 }

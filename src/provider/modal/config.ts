@@ -1,8 +1,9 @@
 /** The variables that configure the Modal provider; no other file names them. */
 import { type ProxyEnv, ProxySettingError, plainNoProxy, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
-import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
+import type { RetryPolicy } from '../remote/retry.js';
 import { type ExtraRoots, extraRoots } from '../remote/roots.js';
+import { remoteSettings, retryPolicy } from '../remote/settings.js';
 
 export interface ModalConnection {
   /** The SDK's variables, and only these. */
@@ -33,14 +34,11 @@ export interface ModalConfig {
 /** Whole bundles: grpc-js's own variable, and the usual one. */
 const ROOTS = ['GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', 'SSL_CERT_FILE'];
 const SERVER_URL = 'https://api.modal.com';
-const APP = 'plumbline';
-const IDLE_MS = 15 * 60_000;
-/** Above the 10 s for which the SDK lets the server hold a call. */
-const REQUEST_TIMEOUT_MS = 60_000;
 /** The SDK reads a file that is not there as an empty one. */
 const NO_FILE = '/nonexistent/modal.toml';
 
-export function modalConfig({ env, stateDir, settings = {} }: ProviderOptions): ModalConfig {
+export function modalConfig({ env, stateDir, settings }: ProviderOptions): ModalConfig {
+  const set = remoteSettings('modal', settings);
   const own = Object.entries(env).filter(([name]) => name.startsWith('MODAL_'));
   const variables: Record<string, string> = {};
   for (const [name, value] of own) if (value !== undefined && value !== '') variables[name] = value;
@@ -48,7 +46,7 @@ export function modalConfig({ env, stateDir, settings = {} }: ProviderOptions): 
   if (variables['MODAL_TOKEN_ID'] !== undefined) variables['MODAL_CONFIG_PATH'] ??= NO_FILE;
   // the older backend has other calls; what is written here is for the newer one
   variables['MODAL_SANDBOX_V2'] = '1';
-  const requestTimeoutMs = positive(settings['modal.request_timeout_ms'], REQUEST_TIMEOUT_MS);
+  const requestTimeoutMs = set.request_timeout_ms;
   const emulated = env['PLUMBLINE_EMULATED_MODAL'] === '1';
   return {
     serverUrl: variables['MODAL_SERVER_URL'] ?? SERVER_URL,
@@ -60,14 +58,10 @@ export function modalConfig({ env, stateDir, settings = {} }: ProviderOptions): 
     },
     emulated,
     emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_MODAL_NETWORK'] ?? '').split(',') : null,
-    app: settings['modal.app'] ?? APP,
-    idleMs: positive(settings['modal.idle_ms'], IDLE_MS),
+    app: set.app,
+    idleMs: set.idle_ms,
     requestTimeoutMs,
-    policy: {
-      ...DEFAULT_POLICY,
-      tries: positive(settings['modal.tries'], DEFAULT_POLICY.tries),
-      firstPauseMs: positive(settings['modal.first_pause_ms'], DEFAULT_POLICY.firstPauseMs),
-    },
+    policy: retryPolicy(set),
   };
 }
 
@@ -112,9 +106,4 @@ export function grpcVariables(env: ProxyEnv): Record<string, string> {
   if (proxy === undefined || direct.includes('*')) return { ...trusted, no_grpc_proxy: ',' };
   if (!proxy.startsWith('http://')) throw new ProxySettingError('Modal’s gRPC client can use http:// proxies only');
   return { ...trusted, grpc_proxy: proxy, no_grpc_proxy: direct.join(',') };
-}
-
-function positive(text: string | undefined, fallback: number): number {
-  const value = Number(text);
-  return value > 0 ? value : fallback;
 }

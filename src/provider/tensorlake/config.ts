@@ -2,8 +2,9 @@
 import type { NetworkMode } from '../../model/task.js';
 import { type ProxyEnv, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
-import { DEFAULT_POLICY, type RetryPolicy } from '../remote/retry.js';
+import type { RetryPolicy } from '../remote/retry.js';
 import { type ExtraRoots, extraRoots } from '../remote/roots.js';
+import { remoteSettings, retryPolicy } from '../remote/settings.js';
 
 export interface TensorlakeConfig {
   readonly apiUrl: string;
@@ -16,7 +17,7 @@ export interface TensorlakeConfig {
   readonly emulated: boolean;
   /** Network modes of the backend behind an emulator; null: the real service's. */
   readonly emulatedNetwork: readonly NetworkMode[] | null;
-  /** Seconds that a sandbox may live at most, `--ek tensorlake.timeout_secs`; on-demand plans allow 86,400, free ones 3,600 or 7,200. */
+  /** Seconds that a sandbox may live at most, `--ek tensorlake.timeout_secs`. */
   readonly maxLifetimeSec: number;
   /** `--ek tensorlake.docker_compat=true`: the builder exports through BuildKit, slower and closest to Docker. */
   readonly dockerCompat: boolean;
@@ -30,19 +31,19 @@ export interface TensorlakeConfig {
 export interface Tuning {
   /** Seconds of one lifecycle call. */
   readonly requestSec: number;
-  /** Seconds of one call to the daemon; a file of 32 MB must fit. */
+  /** Seconds of one call to the daemon. */
   readonly daemonSec: number;
-  /** Seconds for which an image build may say nothing outside of the builder's own program; its machine takes up to 120. */
+  /** Seconds for which an image build may say nothing outside of the builder's own program. */
   readonly buildSilenceSec: number;
   readonly pollMs: number;
   readonly policy: RetryPolicy;
 }
 
 export const DEFAULT_API_URL = 'https://api.tensorlake.ai';
-const DEFAULT_LIFETIME_SEC = 86_400;
 
 export function readConfig(options: ProviderOptions): TensorlakeConfig {
-  const { env, stateDir, settings = {} } = options;
+  const { env, stateDir, settings } = options;
+  const set = remoteSettings('tensorlake', settings);
   const value = (name: string) => (env[name] === undefined || env[name] === '' ? null : env[name]);
   const apiKey = value('TENSORLAKE_API_KEY');
   const emulated = value('PLUMBLINE_EMULATED_TENSORLAKE') === '1';
@@ -56,27 +57,18 @@ export function readConfig(options: ProviderOptions): TensorlakeConfig {
     namespace: value('INDEXIFY_NAMESPACE') ?? 'default',
     emulated,
     emulatedNetwork: emulated && network !== null ? (network.split(',') as NetworkMode[]) : null,
-    maxLifetimeSec: positive(settings['tensorlake.timeout_secs'], DEFAULT_LIFETIME_SEC),
-    dockerCompat: settings['tensorlake.docker_compat'] === 'true',
+    maxLifetimeSec: set.timeout_secs,
+    dockerCompat: set.docker_compat,
     env,
     extraRoots: extraRoots(env, ['SSL_CERT_FILE'], stateDir, 'tensorlake'),
     tuning: {
-      requestSec: positive(settings['tensorlake.request_sec'], 60),
-      daemonSec: positive(settings['tensorlake.daemon_sec'], 300),
-      buildSilenceSec: positive(settings['tensorlake.build_silence_sec'], 240),
+      requestSec: set.request_sec,
+      daemonSec: set.daemon_sec,
+      buildSilenceSec: set.build_silence_sec,
       pollMs: 500,
-      policy: {
-        ...DEFAULT_POLICY,
-        tries: positive(settings['tensorlake.tries'], DEFAULT_POLICY.tries),
-        firstPauseMs: positive(settings['tensorlake.first_pause_ms'], DEFAULT_POLICY.firstPauseMs),
-      },
+      policy: retryPolicy(set),
     },
   };
-}
-
-function positive(text: string | undefined, fallback: number): number {
-  const value = Number(text);
-  return value > 0 ? value : fallback;
 }
 
 /** Why this address would not be ours: the SDK takes every other host for its own cloud, in silence. Null when it is fine. */
