@@ -16,6 +16,7 @@ import { hasCompose } from '../task/task-files.js';
 import { mainDefinition } from '../trial/image.js';
 import { runAttempt } from '../trial/run-attempt.js';
 import { chooseTasks } from './choose-tasks.js';
+import type { EmulatedEnv } from './emulated.js';
 import { startEmulation } from './emulation.js';
 import { readEnvFile } from './env-file.js';
 import type { Env } from './environment.js';
@@ -34,6 +35,8 @@ export interface Assembly {
   readonly notes: readonly string[];
   readonly providers: readonly SandboxProvider[];
   readonly session: Session;
+  /** What became of the faults that the emulators were told to act out. */
+  faultsReport(): string[];
   deps(sinks: readonly NamedSink[], signal: AbortSignal): JobDeps;
   /** Closes providers, emulators and the journal. */
   close(): Promise<void>;
@@ -51,9 +54,10 @@ export async function assemble(
   const kwargs = providerSettings(settings.environmentKwarg);
   const suite = await loadTasks(settings, io, say);
   const only = settings.onlyFailed === null ? null : await readFailedTrials(settings.onlyFailed);
-  const emulation = settings.emulated ? await startEmulation(settings.env, io, say) : null;
+  const emulation = await emulationOf(settings, io, say);
   const session = openSession({ env: { ...io.env, ...emulation?.env } }, kwargs);
-  const providers = await openProviders(settings, session, say);
+  const opened = await openProviders(settings, session, say);
+  const providers = opened.map((provider) => emulation?.annotated(provider) ?? provider);
   const { all, per } = concurrencies(settings.nConcurrent);
   for (const name of Object.keys(per)) providerNames([name]);
   const fileEnv = settings.envFile === null ? {} : await readEnvFile(settings.envFile);
@@ -97,6 +101,7 @@ export async function assemble(
     notes: suite.notes,
     providers,
     session,
+    faultsReport: () => emulation?.faultsReport() ?? [],
     deps: (sinks, signal) => ({
       providers,
       sinks,
@@ -119,6 +124,12 @@ export async function assemble(
       await session.journal.close();
     },
   };
+}
+
+async function emulationOf(settings: RunSettings, io: World, say: (line: string) => void): Promise<EmulatedEnv | null> {
+  if (settings.emulated) return await startEmulation(settings.env, settings.faults, io, say);
+  if (settings.faults === null) return null;
+  throw new UsageError('--faults is a script for emulators', 'add --emulated, with which no real service is asked');
 }
 
 async function loadTasks(settings: RunSettings, io: World, say: (line: string) => void): Promise<SuiteLoad> {

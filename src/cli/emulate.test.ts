@@ -1,10 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ProviderName } from '../model/words.js';
 import { createFakeProvider } from '../testing/fake-provider.js';
 import { emulateCommand } from './emulate.js';
 import { emulatedEnv } from './emulated.js';
+import { readFaults } from './faults-file.js';
 import type { CliIo } from './io-types.js';
 import { UsageError } from './usage-error.js';
 
@@ -51,6 +53,25 @@ describe('emulate', () => {
     await expect(refused).rejects.toMatchObject({ fix: expect.stringContaining('e2b') });
   });
 
+  test('--list-calls names the calls with what can happen to each, and starts nothing', async () => {
+    const io = recordingIo();
+    expect(await emulateCommand(['daytona'], { listCalls: true }, io)).toBe(0);
+    expect(io.out).toMatch(/^sandbox\.create +make a sandbox +stuck \(creating, .*\), build-failure$/m);
+    expect(io.out).toMatch(/^every call: delay, hang, /m);
+    expect(io.err).toBe('');
+  });
+
+  test('a script with a mistake names the file, the line and the nearest call', async () => {
+    await writeFile(join(home, 'faults.toml'), '[[fault]]\ncall = "sandbox.crate"\nkind = "hang"\n');
+    const refused = emulateCommand(['e2b'], { faults: 'faults.toml' }, recordingIo());
+    await expect(refused).rejects.toThrow(
+      /^faults\.toml is not .*\n {2}faults\.toml:2:1 call: .*did you mean "sandbox.create"/s,
+    );
+    await expect(refused).rejects.toBeInstanceOf(UsageError);
+    const missing = emulateCommand(['e2b'], { faults: 'no.toml' }, recordingIo());
+    await expect(missing).rejects.toThrow('cannot read the faults no.toml');
+  });
+
   test('without a local provider it says why and exits 3', async () => {
     const io = recordingIo();
     expect(await emulateCommand(['e2b'], { backend: 'docker' }, io)).toBe(3);
@@ -69,5 +90,30 @@ describe('emulatedEnv', () => {
     expect(await (await fetch(`${url}/v2/sandboxes`, { headers })).json()).toEqual([]);
     await started.close();
     await expect(fetch(`${url}/v2/sandboxes`)).rejects.toThrow();
+  });
+
+  test('acts out a script, says so in the report of its providers alone, and accounts for it', async () => {
+    const list = 'provider = "e2b"\ncall = "sandbox.list"\nkind = "status"\nstatus = 503\n';
+    await writeFile(
+      join(home, 'some.toml'),
+      `[[fault]]\n${list}occurrence = [1, 2]\n[[fault]]\n${list}occurrence = 9\n[[fault]]\n${list.replace('e2b', 'daytona')}`,
+    );
+    const faults = await readFaults('some.toml', home, ['e2b']);
+    expect(faults.others).toEqual(['daytona']);
+    const started = await emulatedEnv(['e2b'], createFakeProvider(), faults);
+    const headers = { 'x-api-key': started.env['E2B_API_KEY'] ?? '' };
+    expect((await fetch(`${started.env['E2B_API_URL']}/v2/sandboxes`, { headers })).status).toBe(503);
+    expect(started.faultsReport()).toEqual([
+      'faults: 1 acted out, by 1 of the 2 entries of some.toml',
+      'faults: some.toml:1 1 of 2 times acted out: e2b sandbox.list: status',
+      'faults: some.toml:7 never acted out: e2b sandbox.list: status',
+    ]);
+    const warned = async (name: ProviderName) => {
+      const found = await started.annotated({ ...createFakeProvider(), name }).preflight(AbortSignal.timeout(5_000));
+      return found.status === 'ready' ? (found.warnings ?? []) : found;
+    };
+    expect(await warned('e2b')).toEqual(['its emulator acts out faults: 2 of some.toml']);
+    expect(await warned('docker')).toEqual([]);
+    await started.close();
   });
 });

@@ -1,10 +1,13 @@
 /** `plumbline emulate PROVIDER`: a remote provider on loopback, until Ctrl-C, for its SDK and for other projects' tests. */
-import { emulatedNames, startEmulator } from '../emulator/index.js';
+import { CONNECTION_FAULTS } from '../emulator/core/calls.js';
+import { emulatedCalls, emulatedNames, startEmulator } from '../emulator/index.js';
 import type { SandboxProvider } from '../model/provider.js';
 import { PROVIDER_NAMES, type ProviderName } from '../model/words.js';
 import { quote } from '../provider/remote/quote.js';
+import { faultsOf, faultsReport, readFaults } from './faults-file.js';
 import type { CliIo } from './io-types.js';
 import { openSession, type Session } from './session.js';
+import { textTable } from './text-table.js';
 import { UsageError } from './usage-error.js';
 
 /** Exit 0 after Ctrl-C, 2 for a name without an emulator, 3 when no local provider can stand behind it. */
@@ -14,11 +17,18 @@ export async function emulateCommand(
   io: CliIo,
 ): Promise<number> {
   const name = emulatedName(args[0] ?? '');
+  if (options['listCalls'] === true) {
+    io.stdout(callList(name));
+    return 0;
+  }
+  const given = options['faults'];
+  const faults = typeof given === 'string' ? await readFaults(given, io.cwd, [name]) : null;
   const session = openSession(io);
   const backend = await openBackend(session, options['backend'], io);
   if (backend === null) return 3;
   const emulator = await startEmulator(name, {
     backend,
+    faults: faultsOf(faults, name),
     ...(typeof options['port'] === 'number' ? { port: options['port'] } : {}),
     onProblem: (message) => io.stderr(`${name}: ${message}\n`),
   });
@@ -27,10 +37,21 @@ export async function emulateCommand(
   );
   for (const [key, value] of Object.entries(emulator.env)) io.stdout(`export ${key}=${quote(value)}\n`);
   await interrupted(io);
+  if (faults !== null) for (const line of faultsReport(faults, [emulator])) io.stderr(`${line}\n`);
   await emulator.close();
   await backend.close?.();
   await session.journal.close();
   return 0;
+}
+
+/** What a script of faults may name. */
+function callList(name: ProviderName): string {
+  const rows = Object.entries(emulatedCalls(name)).map(([call, { what, acts = [], states }]) => [
+    call,
+    what,
+    acts.map((kind) => (kind === 'stuck' && states !== undefined ? `stuck (${states.join(', ')})` : kind)).join(', '),
+  ]);
+  return `${textTable([['call', 'what it does', 'faults of its own'], ...rows])}\nevery call: ${CONNECTION_FAULTS.join(', ')}\n`;
 }
 
 function emulatedName(text: string): ProviderName {

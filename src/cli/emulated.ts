@@ -2,10 +2,15 @@
 import { emulatedNames, type RunningEmulator, startEmulator } from '../emulator/index.js';
 import type { SandboxProvider } from '../model/provider.js';
 import type { ProviderName } from '../model/words.js';
+import { type FaultsFile, faultsOf, faultsReport } from './faults-file.js';
 
 export interface EmulatedEnv {
   /** To be laid over the caller's environment before the providers are opened. */
   readonly env: Readonly<Record<string, string>>;
+  /** The same provider; its report says that what goes wrong there may stand in a script. */
+  annotated(provider: SandboxProvider): SandboxProvider;
+  /** What became of the scripted faults, for people; nothing without a script. */
+  faultsReport(): string[];
   /** Call it after the providers of the run were closed. Leaves the backend open. */
   close(): Promise<void>;
 }
@@ -13,10 +18,12 @@ export interface EmulatedEnv {
 /**
  * Starts the emulator of every name that has one; local providers among the names are passed over.
  * @param backend guarded; makes the sandboxes of all of them
+ * @param faults what they do wrong
  */
 export async function emulatedEnv(
   names: readonly ProviderName[],
   backend: SandboxProvider,
+  faults: FaultsFile | null = null,
   onProblem?: (name: ProviderName, message: string) => void,
 ): Promise<EmulatedEnv> {
   const known = emulatedNames().filter((name) => names.includes(name));
@@ -27,11 +34,31 @@ export async function emulatedEnv(
   try {
     for (const name of known) {
       const watch = onProblem && ((message: string) => onProblem(name, message));
-      running.push(await startEmulator(name, { backend, ...(watch ? { onProblem: watch } : {}) }));
+      running.push(
+        await startEmulator(name, { backend, faults: faultsOf(faults, name), ...(watch ? { onProblem: watch } : {}) }),
+      );
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { env: Object.assign({}, ...running.map((emulator) => emulator.env)), close };
+  return {
+    env: Object.assign({}, ...running.map((emulator) => emulator.env)),
+    annotated: (provider) => annotated(provider, faults),
+    faultsReport: () => (faults === null ? [] : faultsReport(faults, running)),
+    close,
+  };
+}
+
+function annotated(provider: SandboxProvider, file: FaultsFile | null): SandboxProvider {
+  const count = faultsOf(file, provider.name).length;
+  if (file === null || count === 0) return provider;
+  const note = `its emulator acts out faults: ${count} of ${file.path}`;
+  return {
+    ...provider,
+    async preflight(signal) {
+      const found = await provider.preflight(signal);
+      return found.status === 'ready' ? { ...found, warnings: [...(found.warnings ?? []), note] } : found;
+    },
+  };
 }

@@ -54,6 +54,7 @@ export async function prepareCommand(
       io.stdout(`${provider.name}: ${results.length - failed} of ${results.length} tasks have their image\n`);
       if (failed > 0) exitCode ||= 1;
     }
+    for (const line of assembly.faultsReport()) io.stderr(`${line}\n`);
   } finally {
     watch.close();
     await assembly.close();

@@ -43,6 +43,16 @@ describe('the command line', () => {
       ['run', '-p', 'suites/reference', '-e', 'embedded', '--expectations', 'no.toml'],
       'no.toml',
     ],
+    [
+      'faults without emulators',
+      ['run', '-p', 'suites/faults-remote', '-e', 'modal', '--faults', 'suites/faults-remote/faults.toml'],
+      '--emulated',
+    ],
+    [
+      'faults that are not there',
+      ['run', '-p', 'suites/faults-remote', '-e', 'modal', '--emulated', '--faults', 'no.toml'],
+      'no.toml',
+    ],
     ['a report of nothing', ['report', 'no/such/run'], 'no/such/run'],
     ['an invalid task named directly', ['run', '-p', 'suites/faults/config-invalid', '-e', 'embedded'], 'cpus'],
   ])('%s is exit 2 and says what to write', async (_, argv, word) => {

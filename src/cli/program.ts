@@ -85,6 +85,8 @@ export function createProgram(run: Run, io: Pick<CliIo, 'version' | 'stdout' | '
     .option('-x, --exclude-task-name <glob>', 'not these tasks (repeatable)', collect)
     .option('-n, --n-concurrent <n>', 'images at a time', positiveInteger)
     .option('--force-build', 'build even where a built image or a docker_image exists')
+    .option('--emulated', 'prepare on our emulators of the chosen remote providers')
+    .option('--faults <file>', 'what the emulators do wrong (TOML, docs/providers.md); needs --emulated')
     .addHelpText('after', examples('plumbline prepare -p suites/reference -e docker'))
     .action(run(async () => (await import('./prepare.js')).prepareCommand));
   program
@@ -204,6 +206,7 @@ function addRun(program: Command, run: Run): void {
     .option('--no-delete', 'keep every sandbox')
     .option('--keep-failed', 'keep the sandbox of a non-pass')
     .option('--emulated', 'run the chosen remote providers against our emulators of them; results are labelled')
+    .option('--faults <file>', 'what the emulators do wrong (TOML, docs/providers.md); needs --emulated')
     .option('--raw', 'no interventions of the provider adapter')
     .option('--ve, --verifier-env <name=value>', 'variable for the verifier (repeatable)', collect)
     .option('--ek, --environment-kwarg <name=value>', 'setting of the provider (repeatable)', collect)

@@ -35,6 +35,7 @@ export interface RunSettings {
   keepFailed: boolean;
   raw: boolean;
   emulated: boolean;
+  faults: string | null;
   verifierEnv: string[];
   environmentKwarg: string[];
   envFile: string | null;
@@ -84,6 +85,7 @@ export const DEFAULT_SETTINGS: RunSettings = {
   keepFailed: false,
   raw: false,
   emulated: false,
+  faults: null,
   verifierEnv: [],
   environmentKwarg: [],
   envFile: null,

@@ -66,6 +66,7 @@ export async function runCommand(
         faults: finished.faults,
       })}`,
     );
+    for (const line of assembly.faultsReport()) io.stderr(`${line}\n`);
     return exitCodeOf(finished.report, {
       interruptedBy: signals.received,
       harnessFault: finished.faults.length > 0,

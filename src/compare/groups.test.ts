@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../exception/catalogue.js';
 import { makeException, makeTrial } from '../testing/records.js';
-import { describeRewards, groupTrials } from './groups.js';
+import { describeRewards, groupsByState, groupTrials } from './groups.js';
 
 describe('groupTrials', () => {
   test('one cause on two providers is one group that counts both', () => {
@@ -85,4 +85,37 @@ test('describeRewards names a map and calls null NaN', () => {
   expect(describeRewards({ reward: 0.25 })).toBe('reward 0.25');
   expect(describeRewards({ speed: null, size: 1 })).toBe('rewards: size=1, speed=NaN');
   expect(describeRewards(null)).toBe('no reward');
+});
+
+describe('the provider’s last state', () => {
+  const stuck = (task: string, state: string | null) =>
+    makeTrial({
+      task,
+      exception: makeException('EnvironmentStartTimeoutError', { fingerprint: `in ${state}`, provider_state: state }),
+    });
+
+  test('stands with a group whose trials had the same one', () => {
+    const [group] = groupTrials([stuck('a', 'pulling'), stuck('b', 'pulling')]);
+    expect(group).toMatchObject({ count: 2, provider_state: 'pulling' });
+    const mixed = [stuck('a', 'pulling'), { ...stuck('b', 'creating') }].map((trial) => ({
+      ...trial,
+      exception: trial.exception && { ...trial.exception, fingerprint: 'same' },
+    }));
+    expect(groupTrials(mixed)[0]).not.toHaveProperty('provider_state');
+    expect(groupTrials([stuck('a', null)])[0]).not.toHaveProperty('provider_state');
+  });
+
+  test('splits a type where there are several, the most frequent first', () => {
+    const groups = groupTrials([
+      stuck('a', 'pulling'),
+      stuck('b', 'starting'),
+      stuck('c', 'starting'),
+      stuck('d', null),
+    ]);
+    expect(groupsByState(groups).map(({ state, groups: own }) => [state, own.map(({ count }) => count)])).toEqual([
+      ['starting', [2]],
+      ['pulling', [1]],
+    ]);
+    expect(groupsByState(groupTrials([stuck('a', 'pulling'), stuck('b', null)]))).toEqual([]);
+  });
 });

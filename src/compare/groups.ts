@@ -42,6 +42,7 @@ export function groupTrials(trials: readonly TrialRecord[]): GroupRecord[] {
       count: members.length,
       trials: members.map(({ trial }) => trialKeyOf(trial)).sort(compareText),
       sample_message: message,
+      ...commonState(members.map(({ trial }) => trial)),
       advice,
     });
   }
@@ -53,6 +54,24 @@ export function groupTrials(trials: readonly TrialRecord[]): GroupRecord[] {
       compareText(a.fingerprint, b.fingerprint) ||
       compareText(a.origin, b.origin),
   );
+}
+
+function commonState(trials: readonly TrialRecord[]): Pick<GroupRecord, 'provider_state'> {
+  const [state, ...others] = new Set(trials.map(({ exception }) => exception?.provider_state ?? null));
+  return typeof state === 'string' && others.length === 0 ? { provider_state: state } : {};
+}
+
+/** Groups by the provider's last state, when there are several: the states of one exception type, the most frequent first. */
+export function groupsByState(groups: readonly GroupRecord[]): { state: string; groups: GroupRecord[] }[] {
+  const known = groupBy(
+    groups.filter((group) => group.provider_state !== undefined),
+    (group) => group.provider_state ?? '',
+  );
+  if (known.size < 2) return [];
+  const total = (list: readonly GroupRecord[]) => list.reduce((sum, { count }) => sum + count, 0);
+  return [...known]
+    .map(([state, list]) => ({ state, groups: list }))
+    .sort((a, b) => total(b.groups) - total(a.groups) || compareText(a.state, b.state));
 }
 
 /** `reward 0`, or `reward: a=1, b=0.5` for a map. */

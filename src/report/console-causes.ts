@@ -1,4 +1,5 @@
 /** The non-passes of a run in the console: by cause, by disagreement, by repeat, and against what was known. */
+import { groupsByState } from '../compare/groups.js';
 import { groupBy, sortedEntries } from '../compare/trials.js';
 import type { GroupRecord, Report, TrialChange } from '../model/record.js';
 import { type Layout, paragraph, section } from './console-layout.js';
@@ -8,6 +9,7 @@ import { cutEnd, plain, someOf } from './text.js';
 const MAX_GROUPS = 12;
 const MAX_ROWS = 20;
 const MAX_TASKS = 5;
+const MAX_MESSAGE_LINES = 3;
 
 /** Exception types by provider as a table, then every cause with its fingerprint, tasks and advice. */
 export function groupSection(report: Report, layout: Layout): string[] {
@@ -21,10 +23,14 @@ export function groupSection(report: Report, layout: Layout): string[] {
     ...providers.map((name): Column => ({ title: name, align: 'right', min: 4 })),
     { title: 'total', align: 'right' },
   ];
-  const rows = types.map(({ type, groups, total }) => [
-    type,
+  const row = (title: string, groups: readonly GroupRecord[]) => [
+    title,
     ...providers.map((name) => cell(sum(groups.map((group) => group.providers[name] ?? 0)))),
-    String(total),
+    String(sum(groups.map((group) => group.count))),
+  ];
+  const rows = types.flatMap(({ type, groups }) => [
+    row(type, groups),
+    ...groupsByState(groups).map(({ state, groups: own }) => row(`  last state ${plain(state)}`, own)),
   ]);
   const details = report.groups
     .slice(0, MAX_GROUPS)
@@ -44,10 +50,18 @@ function describeGroup(group: GroupRecord, index: number, report: Report, layout
   return [
     paint.bad(first),
     ...more.map((line) => paint.bad(line)),
-    cutEnd(`     ${plain(group.sample_message)}`, layout.columns),
+    ...message(group.sample_message, layout),
     ...paragraph(someOf(tasks, MAX_TASKS), '     ', layout, 0),
     ...paragraph(`→ ${group.advice}`, '     ', layout).map((line) => paint.dim(line)),
   ];
+}
+
+/** What tells one cause from the next stands at the end of many messages. */
+function message(text: string, layout: Layout): string[] {
+  const lines = paragraph(text, '     ', layout, 0);
+  const [last = '', ...more] = lines.slice(MAX_MESSAGE_LINES - 1);
+  if (more.length === 0) return lines;
+  return [...lines.slice(0, MAX_MESSAGE_LINES - 1), cutEnd(`${last} ${more.join(' ')}`, layout.columns)];
 }
 
 function tasksOf(group: GroupRecord, report: Report): string[] {

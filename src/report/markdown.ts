@@ -1,5 +1,6 @@
 /** summary.md: what somebody pastes into a pull request. Names and messages stand in code spans, so nothing in them is markup. */
 import { formatRate } from '../compare/gate.js';
+import { groupsByState } from '../compare/groups.js';
 import { historyChanges } from '../compare/history.js';
 import { isRecovered } from '../compare/provider-record.js';
 import { compareText, groupBy, sortedEntries } from '../compare/trials.js';
@@ -77,12 +78,18 @@ function providers(report: Report): string[] {
 function exceptions(report: Report): string[] {
   if (report.groups.length === 0) return [];
   const names = report.providers.filter((provider) => provider.status === 'ran').map(({ name }) => name);
-  const rows = [...groupBy(report.groups, (group) => group.exception_type)].map(([type, groups]) => {
+  const total = (groups: readonly GroupRecord[]) => groups.reduce((sum, group) => sum + group.count, 0);
+  const row = (title: string, groups: readonly GroupRecord[]) => {
     const count = (name: string) => groups.reduce((sum, group) => sum + (group.providers[name] ?? 0), 0);
-    const total = groups.reduce((sum, group) => sum + group.count, 0);
-    return { total, cells: [code(type), ...names.map((name) => String(count(name) || '')), String(total)] };
-  });
-  const sorted = rows.sort((a, b) => b.total - a.total).map(({ cells }) => cells);
+    return [title, ...names.map((name) => String(count(name) || '')), String(total(groups))];
+  };
+  const types = [...groupBy(report.groups, (group) => group.exception_type)];
+  const sorted = types
+    .sort(([, a], [, b]) => total(b) - total(a))
+    .flatMap(([type, groups]) => [
+      row(code(type), groups),
+      ...groupsByState(groups).map(({ state, groups: own }) => row(`– last state ${code(state)}`, own)),
+    ]);
   return ['### Non-passes by exception', '', ...table(['exception', ...names.map(code), 'total'], sorted)];
 }
 

@@ -23,8 +23,8 @@ export type Fault =
   /** Refused as a wrong credential, in the words of the provider. */
   | { readonly kind: 'auth' }
   // The rest is up to the handler of the call, which finds it in its request.
-  /** What is created never leaves its first state (`creating`, `pulling`, `building`). */
-  | { readonly kind: 'stuck' }
+  /** What is created never leaves `state`; absent: the first one (`creating`, `pulling`, `building`). */
+  | { readonly kind: 'stuck'; readonly state?: string }
   /** The image's build ends as failed. */
   | { readonly kind: 'build-failure' }
   /** The sandbox dies while the call is under way. */
@@ -32,49 +32,101 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
+/** What a call is about, as far as the emulator can tell. */
+export interface CallAbout {
+  /** The sandbox that the call makes or is for; null when there is none, or none that is known. */
+  readonly sandbox: SandboxFacts | null;
+  /** What the client sent, as text: the body of an HTTP call, the strings of a gRPC message. */
+  readonly text: string;
+}
+
+export interface SandboxFacts {
+  readonly name: string | null;
+  /** Labels, tags or metadata, as the client gave them. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 export interface ScriptedFault {
   /** Name of the call as the emulator's routes give it. */
   readonly call: string;
-  /** From 1; absent: every occurrence. */
-  readonly occurrence?: number;
+  /** From 1, of the calls that `call` and `where` fit: one, or the first and the last of a range; absent: every one. */
+  readonly occurrence?: number | readonly [number, number];
+  /** Of the calls, only those about this. */
+  readonly where?: (about: CallAbout) => boolean;
   readonly fault: Fault;
 }
 
+export interface FiredFault {
+  readonly entry: ScriptedFault;
+  readonly fired: number;
+}
+
 export interface FaultScript {
-  /** Counts the call and answers its fault; null when it goes well. */
-  take(call: string): Fault | null;
+  /** Counts the call and answers its fault; null when it goes well. `about` may be left out where `isPicky` says no. */
+  take(call: string, about?: CallAbout): Fault | null;
+  /** Whether an entry for this call wants to know what it is about: reading that holds the call's body in memory. */
+  isPicky(call: string): boolean;
   /** How often each call has come, in the order of their first occurrence. */
   counts(): ReadonlyMap<string, number>;
   /** Another script from now on; counts start at zero. */
   replace(faults: readonly ScriptedFault[]): void;
   /** How often a fault was handed out: a test that proves recovery must see at least one. */
   readonly fired: number;
+  /** The same, entry by entry. */
+  report(): readonly FiredFault[];
 }
 
-/** @param faults the first entry that fits a call wins */
+const NOTHING: CallAbout = { sandbox: null, text: '' };
+
+/** @param faults the first entry that fits a call wins; the others count it all the same */
 export function createFaultScript(faults: readonly ScriptedFault[] = []): FaultScript {
   const counts = new Map<string, number>();
-  let script = faults;
-  let fired = 0;
+  let script = faults.map(createEntry);
   return {
-    take(call) {
-      const occurrence = (counts.get(call) ?? 0) + 1;
-      counts.set(call, occurrence);
-      const found = script.find(
-        (entry) => entry.call === call && (entry.occurrence === undefined || entry.occurrence === occurrence),
-      );
-      if (found === undefined) return null;
-      fired += 1;
-      return found.fault;
+    take(call, about = NOTHING) {
+      counts.set(call, (counts.get(call) ?? 0) + 1);
+      let found: Entry | null = null;
+      for (const entry of script) if (entry.fits(call, about)) found ??= entry;
+      if (found === null) return null;
+      found.fired += 1;
+      return found.scripted.fault;
     },
+    isPicky: (call) => script.some(({ scripted }) => scripted.call === call && scripted.where !== undefined),
     counts: () => counts,
     replace(next) {
-      script = next;
+      script = next.map(createEntry);
       counts.clear();
-      fired = 0;
     },
     get fired() {
-      return fired;
+      return script.reduce((total, entry) => total + entry.fired, 0);
+    },
+    report: () => script.map(({ scripted, fired }) => ({ entry: scripted, fired })),
+  };
+}
+
+interface Entry {
+  readonly scripted: ScriptedFault;
+  fired: number;
+  /** Counts the calls that fit but for the occurrence. */
+  fits(call: string, about: CallAbout): boolean;
+}
+
+function createEntry(scripted: ScriptedFault): Entry {
+  const { occurrence } = scripted;
+  const [first, last] =
+    occurrence === undefined
+      ? [1, Number.POSITIVE_INFINITY]
+      : typeof occurrence === 'number'
+        ? [occurrence, occurrence]
+        : occurrence;
+  let seen = 0;
+  return {
+    scripted,
+    fired: 0,
+    fits(call, about) {
+      if (call !== scripted.call || !(scripted.where?.(about) ?? true)) return false;
+      seen += 1;
+      return seen >= first && seen <= last;
     },
   };
 }

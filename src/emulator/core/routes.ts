@@ -10,11 +10,11 @@ export interface EmulatorRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** The whole body. May be called once. */
+  /** The whole body; held, so that it may be asked for again. */
   bytes(): Promise<Buffer>;
   /** The body as JSON; an empty one is `{}`. @throws HttpError 400 */
   json(): Promise<Record<string, unknown>>;
-  /** The body as it comes. */
+  /** The body as it comes, once. */
   readonly stream: AsyncIterable<Uint8Array>;
   /** Aborts when the client has gone before the reply was complete. */
   readonly signal: AbortSignal;

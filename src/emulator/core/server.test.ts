@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createFaultScript, type Fault } from './faults.js';
+import { createFaultScript, type ScriptedFault } from './faults.js';
 import { HttpError, matchPath, type Route } from './routes.js';
 import { type RunningServer, startServer } from './server.js';
 
@@ -45,13 +45,14 @@ const ROUTES: Route[] = [
   },
 ];
 
-async function start(fault?: { call: string; occurrence?: number; fault: Fault }): Promise<string> {
+async function start(fault?: ScriptedFault): Promise<string> {
   effects = 0;
   running = await startServer({
     routes: ROUTES,
     faults: createFaultScript(fault ? [fault] : []),
     authReply: { status: 401, body: { code: 401 } },
     errorReply: (status) => ({ status, body: { code: status } }),
+    sandboxOf: async (request) => ({ name: request.params['name'] ?? null, labels: {} }),
   });
   return running.url;
 }
@@ -157,6 +158,21 @@ describe('server', () => {
   });
 });
 
+describe('a fault that only some calls get', () => {
+  test('is told the sandbox and the body, which the handler still gets', async () => {
+    const url = await start({
+      call: 'thing.make',
+      where: ({ sandbox, text }) => sandbox?.name === 'a b' && text.includes('no'),
+      fault: { kind: 'status', status: 503 },
+    });
+    const said = await make(url);
+    expect([said.status, await said.json()]).toEqual([201, { name: 'a b', said: 'hi' }]);
+    expect((await fetch(`${url}/things/a%20b`, { method: 'POST', body: '{"say":"no"}' })).status).toBe(503);
+    expect((await fetch(`${url}/things/c`, { method: 'POST', body: '{"say":"no"}' })).status).toBe(201);
+    expect(effects).toBe(2);
+  });
+});
+
 describe('fault script', () => {
   test('counts calls and hands out what fits, once per occurrence', () => {
     const script = createFaultScript([
@@ -171,5 +187,24 @@ describe('fault script', () => {
       ['c', 1],
     ]);
     expect(script.fired).toBe(3);
+  });
+
+  test('a range of occurrences, of the calls that are meant', () => {
+    const about = (name: string) => ({ sandbox: { name, labels: {} }, text: '' });
+    const script = createFaultScript([
+      { call: 'a', occurrence: [2, 3], where: ({ sandbox }) => sandbox?.name === 'x', fault: { kind: 'hang' } },
+      { call: 'a', where: ({ sandbox }) => sandbox?.name === 'x', fault: { kind: 'auth' } },
+      { call: 'b', fault: { kind: 'auth' } },
+    ]);
+    expect([script.isPicky('a'), script.isPicky('b'), script.isPicky('c')]).toEqual([true, false, false]);
+    const kinds = ['x', 'y', 'x', 'y', 'x', 'x'].map((name) => script.take('a', about(name))?.kind ?? null);
+    expect(kinds).toEqual(['auth', null, 'hang', null, 'hang', 'auth']);
+    expect(script.report().map(({ entry, fired }) => [entry.fault.kind, fired])).toEqual([
+      ['hang', 2],
+      ['auth', 2],
+      ['auth', 0],
+    ]);
+    script.replace([]);
+    expect([script.fired, script.report()]).toEqual([0, []]);
   });
 });

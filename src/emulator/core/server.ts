@@ -14,7 +14,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { sleep } from '../../util/deadline.js';
-import type { Fault, FaultScript } from './faults.js';
+import type { CallAbout, Fault, FaultScript, SandboxFacts } from './faults.js';
 import { type EmulatorRequest, HttpError, matchPath, type Reply, type Route } from './routes.js';
 
 export interface ServerOptions {
@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly errorReply: (status: number) => Reply;
   /** Refuses a request before its route is called (credentials); null lets it pass. */
   readonly guard?: (request: EmulatorRequest, route: Route) => Reply | null;
+  /** The sandbox that a request makes or is for, asked when a fault hits only some; absent: none is known. */
+  readonly sandboxOf?: (request: EmulatorRequest, call: string) => Promise<SandboxFacts | null>;
   /** Anything that no route takes, and faults of the emulator itself: for the log of `plumbline emulate`. */
   readonly onProblem?: (message: string) => void;
 }
@@ -82,14 +84,18 @@ async function answer(
     await send(response, options.errorReply(404));
     return;
   }
-  const fault = options.faults.take(found.route.call);
-  if (fault !== null && !(await passes(options, fault, incoming, response, stopped))) return;
   const gone = new AbortController();
   response.once('close', () => {
     if (!response.writableFinished) gone.abort(new Error('the client has gone'));
   });
-  const request = asRequest(incoming, url, found.params, fault, AbortSignal.any([gone.signal, stopped]));
-  const reply = await handled(options, found.route, request);
+  const request = asRequest(incoming, url, found.params, AbortSignal.any([gone.signal, stopped]));
+  const { call } = found.route;
+  const fault = options.faults.take(
+    call,
+    options.faults.isPicky(call) ? await aboutOf(options, request, call) : undefined,
+  );
+  if (fault !== null && !(await passes(options, fault, incoming, response, stopped))) return;
+  const reply = await handled(options, found.route, { ...request, fault });
   if (fault?.kind === 'reset-after') {
     if (isStream(reply.body)) await drop(reply.body);
     return reset(incoming);
@@ -101,6 +107,16 @@ async function answer(
   if (fault?.kind === 'malformed') return send(response, { status: 200, headers: JSON_TYPE, body: '<html>{"oops' });
   if (fault?.kind === 'truncate') return sendHalf(response, reply);
   await send(response, reply);
+}
+
+async function aboutOf(options: ServerOptions, request: EmulatorRequest, call: string): Promise<CallAbout> {
+  const text = (await request.bytes()).toString('latin1');
+  try {
+    return { text, sandbox: (await options.sandboxOf?.(request, call)) ?? null };
+  } catch (error) {
+    if (error instanceof HttpError) return { text, sandbox: null }; // a bad body: its handler answers
+    throw error;
+  }
 }
 
 /** Acts out a fault that comes before the call; false when the call is over. */
@@ -160,13 +176,12 @@ function asRequest(
   incoming: IncomingMessage,
   url: URL,
   params: Readonly<Record<string, string>>,
-  fault: Fault | null,
   signal: AbortSignal,
 ): EmulatorRequest {
-  const bytes = async () => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks);
+  let held: Promise<Buffer> | null = null;
+  const bytes = () => {
+    held ??= collect(incoming);
+    return held;
   };
   return {
     method: incoming.method ?? 'GET',
@@ -175,9 +190,14 @@ function asRequest(
     query: url.searchParams,
     headers: incoming.headers,
     bytes,
-    stream: incoming,
+    stream: {
+      async *[Symbol.asyncIterator]() {
+        if (held === null) yield* incoming as AsyncIterable<Uint8Array>;
+        else yield await held;
+      },
+    },
     signal,
-    fault,
+    fault: null,
     async json() {
       const text = (await bytes()).toString('utf8');
       if (text === '') return {};
@@ -188,6 +208,12 @@ function asRequest(
       }
     },
   };
+}
+
+async function collect(incoming: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };

@@ -17,8 +17,10 @@ export interface EmulatorOptions {
 export interface RunningEmulator {
   /** Variables that point the SDK and the provider here. */
   readonly env: Readonly<Record<string, string>>;
-  /** Counts the calls that came, for tests. */
+  /** Counts the calls that came, for tests, and the faults that were acted out. */
   readonly calls: FaultScript;
+  /** Names of the calls that it answers. */
+  readonly callNames: readonly string[];
   /** Kills every sandbox and stops listening. */
   close(): Promise<void>;
 }

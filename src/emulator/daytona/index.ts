@@ -13,7 +13,7 @@ import { fileRoutes } from './file-routes.js';
 import { processRoutes } from './process-routes.js';
 import { sandboxRoutes } from './sandbox-routes.js';
 import { snapshotRoutes } from './snapshot-routes.js';
-import { API_KEY, apiError, type Cloud } from './state.js';
+import { API_KEY, apiError, type Cloud, sandboxOf } from './state.js';
 import { storageRoutes } from './storage-routes.js';
 
 export async function startDaytonaEmulator(options: EmulatorOptions): Promise<RunningEmulator> {
@@ -48,6 +48,7 @@ export async function startDaytonaEmulator(options: EmulatorOptions): Promise<Ru
         }),
         guard: (request) =>
           isSigned(request) || request.headers.authorization === `Bearer ${API_KEY}` ? null : unauthorized,
+        sandboxOf: (request, call) => sandboxOf(cloud, request, call),
         ...(options.onProblem === undefined ? {} : { onProblem: options.onProblem }),
       },
       options.port,
@@ -65,6 +66,7 @@ export async function startDaytonaEmulator(options: EmulatorOptions): Promise<Ru
       ...emulatedFlags('DAYTONA', options.backend),
     },
     calls,
+    callNames: routes.map(({ call }) => call),
     async close() {
       stopping.abort(new Error('the emulator was closed'));
       await server.close();

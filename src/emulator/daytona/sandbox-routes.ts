@@ -120,7 +120,8 @@ async function create(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
   cloud.boxes.set(id, box);
   const reply = { status: 200, body: dtoOf(cloud, box) };
   if (request.fault?.kind === 'build-failure') fail(box, 'build_failed', 'scripted build failure');
-  else if (request.fault?.kind !== 'stuck') {
+  else if (request.fault?.kind === 'stuck') box.state = request.fault.state ?? box.state;
+  else {
     const build = async (): Promise<PreparedImage> => {
       if (snapshot?.image) return snapshot.image;
       if (info === null) throw new Error('the snapshot has no image');

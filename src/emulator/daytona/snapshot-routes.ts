@@ -3,10 +3,11 @@ import { errorMessage } from '../../util/cause-chain.js';
 import { type EmulatorRequest, HttpError, type Reply, type Route } from '../core/routes.js';
 import { createBuildLog } from './build-log.js';
 import { type BuildInfo, buildImage, buildInfoOf } from './builder.js';
-import { apiError, badRequest, type Cloud, notFound, type Size, type Snapshot } from './state.js';
+import { apiError, badRequest, type Cloud, notFound, type Size, type Snapshot, type SnapshotState } from './state.js';
 
 /** The server's defaults for what is built (v0.190). */
 const DEFAULTS: Size = { cpu: 1, memory: 1, disk: 3 };
+const STUCK_STATES: readonly SnapshotState[] = ['pending', 'building', 'pulling'];
 
 export function snapshotRoutes(cloud: Cloud): Route[] {
   return [
@@ -106,7 +107,10 @@ async function create(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
     fail(snapshot, 'process "/bin/sh -c scripted failure" did not complete successfully: exit code: 1');
   } else if (request.fault?.kind === 'death') {
     fail(snapshot, 'Timeout while building snapshot on runner');
-  } else if (request.fault?.kind !== 'stuck') {
+  } else if (request.fault?.kind === 'stuck') {
+    const { state } = request.fault;
+    snapshot.state = STUCK_STATES.find((known) => known === state) ?? snapshot.state;
+  } else {
     const reply = { status: 200, body: dtoOf(snapshot) };
     build(cloud, snapshot, info ?? { imageName }).catch((error: unknown) => fail(snapshot, errorMessage(error)));
     return reply;

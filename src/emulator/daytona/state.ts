@@ -1,5 +1,6 @@
 /** What the emulated Daytona cloud knows: snapshots, sandboxes with their sessions, uploaded build contexts. */
 import type { PreparedImage } from '../../model/image.js';
+import type { SandboxFacts } from '../core/faults.js';
 import type { EmulatedProcess, ProcessTable } from '../core/processes.js';
 import { type EmulatorRequest, HttpError } from '../core/routes.js';
 import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
@@ -98,6 +99,15 @@ export function boxOf(cloud: Cloud, request: EmulatorRequest): Box {
   const box = cloud.boxes.get(wanted) ?? [...cloud.boxes.values()].find(({ name }) => name === wanted);
   if (box === undefined) throw notFound(`Sandbox with ID or name ${wanted} not found`, request.path);
   return box;
+}
+
+/** The sandbox that a call makes or is for. */
+export async function sandboxOf(cloud: Cloud, request: EmulatorRequest, call: string): Promise<SandboxFacts | null> {
+  if (call === 'sandbox.create') {
+    const { name, labels } = await request.json();
+    return { name: typeof name === 'string' ? name : null, labels: (labels ?? {}) as Record<string, string> };
+  }
+  return /^\/(api\/sandbox|toolbox)\//.test(request.path) ? boxOf(cloud, request) : null;
 }
 
 /** A sandbox that runs. Any call to it counts as activity. @throws HttpError as the toolbox proxy answers for one that does not */

@@ -10,7 +10,7 @@ import { type EmulatorOptions, emulatedFlags, type RunningEmulator } from '../co
 import { fileRoutes } from './file-routes.js';
 import { processRoutes } from './process-routes.js';
 import { sandboxRoutes } from './sandbox-routes.js';
-import { API_KEY, type Cloud } from './state.js';
+import { API_KEY, type Cloud, sandboxOf } from './state.js';
 import { templateRoutes } from './template-routes.js';
 
 const ENVD_CALLS = /^(process|fs|files|envd)\./;
@@ -24,11 +24,12 @@ export async function startE2bEmulator(options: EmulatorOptions): Promise<Runnin
     status: 401,
     body: { code: 401, message: 'Invalid API key, please visit https://e2b.dev/docs/api-key for more information.' },
   };
+  const routes = [sandboxRoutes, templateRoutes, processRoutes, fileRoutes].flatMap((make) => make(cloud));
   let server: RunningServer;
   try {
     server = await startServer(
       {
-        routes: [...sandboxRoutes(cloud), ...templateRoutes(cloud), ...processRoutes(cloud), ...fileRoutes(cloud)],
+        routes,
         faults: calls,
         authReply: unauthorized,
         errorReply: (status) => ({ status, body: { code: status, message: WORDS[status] ?? 'internal server error' } }),
@@ -36,6 +37,7 @@ export async function startE2bEmulator(options: EmulatorOptions): Promise<Runnin
           ENVD_CALLS.test(route.call) || route.call === 'template.upload' || request.headers['x-api-key'] === API_KEY
             ? null
             : unauthorized,
+        sandboxOf: (request, call) => sandboxOf(cloud, request, call),
         ...(options.onProblem === undefined ? {} : { onProblem: options.onProblem }),
       },
       options.port,
@@ -53,6 +55,7 @@ export async function startE2bEmulator(options: EmulatorOptions): Promise<Runnin
       ...emulatedFlags('E2B', options.backend),
     },
     calls,
+    callNames: routes.map(({ call }) => call),
     async close() {
       await server.close();
       await sandboxes.close();

@@ -1,5 +1,6 @@
 /** What the emulated E2B cloud knows: templates and, for each sandbox, what envd holds. */
 import type { PreparedImage } from '../../model/image.js';
+import type { SandboxFacts } from '../core/faults.js';
 import { createProcessTable, type ProcessTable } from '../core/processes.js';
 import { type EmulatorRequest, HttpError } from '../core/routes.js';
 import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
@@ -86,6 +87,16 @@ export function envdOf(cloud: Cloud, request: EmulatorRequest): Envd {
     throw new HttpError(401, { code: 401, message: 'unauthorized access, please provide a valid access token' });
   }
   return envd;
+}
+
+/** The sandbox that a call makes or is for; sandboxes have no names. */
+export async function sandboxOf(cloud: Cloud, request: EmulatorRequest, call: string): Promise<SandboxFacts | null> {
+  if (call === 'sandbox.create') {
+    return { name: null, labels: ((await request.json())['metadata'] ?? {}) as Record<string, string> };
+  }
+  const id = request.params['id'] ?? String(request.headers['e2b-sandbox-id'] ?? '');
+  const row = cloud.sandboxes.get(id);
+  return row === null ? null : { name: null, labels: row.metadata };
 }
 
 /** How E2B's proxy answers for a sandbox that is gone. */

@@ -11,7 +11,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { sleep } from '../../util/deadline.js';
-import type { Fault, FaultScript } from '../core/faults.js';
+import type { Fault, FaultScript, SandboxFacts } from '../core/faults.js';
 import type { Codec, Message } from './codec.js';
 import { Code, errorOfStatus, GrpcError } from './grpc-errors.js';
 
@@ -42,6 +42,8 @@ export interface GrpcServerOptions {
   readonly methods: readonly Method[];
   readonly codec: Codec;
   readonly faults: FaultScript;
+  /** The sandbox that a request makes or is for, asked when a fault hits only some. */
+  readonly sandboxOf: (request: Message) => SandboxFacts | null;
   readonly port?: number;
   readonly onProblem?: (message: string) => void;
 }
@@ -113,17 +115,28 @@ async function answer(
   const messages = readMessages(options.codec, method.request, stream);
   const first = await messages.next();
   const request = first.done === true ? {} : first.value;
-  const fault = options.faults.take(method.name);
+  const about = options.faults.isPicky(method.name)
+    ? { sandbox: options.sandboxOf(request), text: stringsOf(request).join('\n') }
+    : undefined;
+  const fault = options.faults.take(method.name, about);
   if (fault !== null && !(await passes(fault, stream, signal))) return;
   const result = method.handle({ request, rest: messages, headers, signal, fault });
   if (isStream(result)) return sendStream(options.codec, method, stream, result, fault);
   const reply = options.codec.encode(method.response, await result);
   if (fault?.kind === 'reset-after') return reset(stream);
+  if (fault?.kind === 'status-after') throw errorOfStatus(fault.status);
   if (stream.destroyed) return;
   stream.respond(HEADERS, { waitForTrailers: true });
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   if (fault?.kind === 'truncate') return cut(stream, reply);
   stream.end(frame(fault?.kind === 'malformed' ? GARBAGE : reply));
+}
+
+/** Every text in a message, at any depth. */
+function stringsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return [];
+  return Object.values(value).flatMap(stringsOf);
 }
 
 /** Acts out a fault that comes before the call; false when the call is over. */
@@ -159,6 +172,7 @@ async function sendStream(
 ): Promise<void> {
   for await (const reply of replies) {
     if (stream.destroyed) return;
+    if (fault?.kind === 'status-after') throw errorOfStatus(fault.status);
     if (!stream.headersSent) stream.respond(HEADERS, { waitForTrailers: true });
     const bytes = codec.encode(method.response, reply);
     if (fault?.kind === 'malformed') {
@@ -172,6 +186,7 @@ async function sendStream(
   }
   if (stream.destroyed) return;
   if (fault?.kind === 'truncate' || fault?.kind === 'reset-after') return reset(stream);
+  if (fault?.kind === 'status-after') throw errorOfStatus(fault.status);
   if (!stream.headersSent) stream.respond(HEADERS, { waitForTrailers: true });
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   stream.end();

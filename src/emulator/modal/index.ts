@@ -12,7 +12,7 @@ import { createCodec } from './codec.js';
 import { type Method, type RunningGrpcServer, startGrpcServer } from './grpc-server.js';
 import { imageMethods } from './image-methods.js';
 import { routerMethods } from './router-methods.js';
-import { sandboxMethods } from './sandbox-methods.js';
+import { factsOf, sandboxMethods } from './sandbox-methods.js';
 import { type Cloud, TOKEN_ID, TOKEN_SECRET } from './state.js';
 
 export async function startModalEmulator(options: EmulatorOptions): Promise<RunningEmulator> {
@@ -30,13 +30,15 @@ export async function startModalEmulator(options: EmulatorOptions): Promise<Runn
     sandboxes: new Map(),
     url: '',
   };
+  const methods = [
+    ...[...accountMethods(cloud), ...imageMethods(cloud), ...sandboxMethods(cloud)].map(authorized),
+    ...routerMethods(cloud),
+  ];
   let server: RunningGrpcServer;
   try {
     server = await startGrpcServer({
-      methods: [
-        ...[...accountMethods(cloud), ...imageMethods(cloud), ...sandboxMethods(cloud)].map(authorized),
-        ...routerMethods(cloud),
-      ],
+      methods,
+      sandboxOf: (request) => factsOf(cloud, request),
       codec: createCodec(),
       faults: calls,
       ...(options.port === undefined ? {} : { port: options.port }),
@@ -57,6 +59,7 @@ export async function startModalEmulator(options: EmulatorOptions): Promise<Runn
       ...emulatedFlags('MODAL', options.backend),
     },
     calls,
+    callNames: methods.map(({ name }) => name),
     async close() {
       for (const row of cloud.sandboxes.values()) row.ended.abort(new Error('the emulator was closed'));
       await server.close();

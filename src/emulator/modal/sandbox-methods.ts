@@ -3,6 +3,7 @@ import { HarnessError } from '../../exception/errors.js';
 import type { NetworkPolicy } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { clampTimer, sleep } from '../../util/deadline.js';
+import type { SandboxFacts } from '../core/faults.js';
 import type { EmulatedSandbox } from '../core/sandboxes.js';
 import { jwt } from './account-methods.js';
 import { listOf, type Message, mapOf, messageOf, numberOf, textOf, textsOf } from './codec.js';
@@ -128,6 +129,17 @@ function create(cloud: Cloud, { request, fault }: GrpcCall): SandboxRow {
   );
   watchLife(cloud, row, numberOf(definition, 'idleTimeoutSecs'));
   return row;
+}
+
+/** The sandbox that a call makes (its definition) or is for (an id of it or of its task). */
+export function factsOf(cloud: Cloud, request: Message): SandboxFacts | null {
+  const definition = messageOf(request, 'definition');
+  if (definition !== null) return { name: textOf(definition, 'name'), labels: tagsOf(request) };
+  const [sandboxId, taskId] = [textOf(request, 'sandboxId'), textOf(request, 'taskId')];
+  for (const row of cloud.sandboxes.values()) {
+    if (row.id === sandboxId || row.taskId === taskId) return { name: row.name, labels: row.tags };
+  }
+  return null;
 }
 
 async function bootSandbox(

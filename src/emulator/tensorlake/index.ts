@@ -12,7 +12,7 @@ import { fileRoutes } from './file-routes.js';
 import { lifecycleRoutes } from './lifecycle-routes.js';
 import { platformRoutes } from './platform-routes.js';
 import { processRoutes } from './process-routes.js';
-import { API_KEY, type Cloud, ORGANIZATION, PROJECT } from './state.js';
+import { API_KEY, type Cloud, ORGANIZATION, PROJECT, sandboxOf } from './state.js';
 
 export async function startTensorlakeEmulator(options: EmulatorOptions): Promise<RunningEmulator> {
   const faults = createFaultScript(options.faults);
@@ -27,13 +27,15 @@ export async function startTensorlakeEmulator(options: EmulatorOptions): Promise
     failNextBuild: false,
     url: '',
   };
+  const routes = [platformRoutes, lifecycleRoutes, processRoutes, fileRoutes].flatMap((make) => make(cloud));
   const server = await startServer(
     {
-      routes: [...platformRoutes(cloud), ...lifecycleRoutes(cloud), ...processRoutes(cloud), ...fileRoutes(cloud)],
+      routes,
       faults,
       authReply: UNAUTHORIZED,
       errorReply: (status) => ({ status, body: { error: `emulated error ${status}`, code: String(status) } }),
       guard: (request) => (authorized(request) ? null : UNAUTHORIZED),
+      sandboxOf: (request, call) => sandboxOf(cloud, request, call),
       ...(options.onProblem === undefined ? {} : { onProblem: options.onProblem }),
     },
     options.port,
@@ -48,6 +50,7 @@ export async function startTensorlakeEmulator(options: EmulatorOptions): Promise
       ...emulatedFlags('TENSORLAKE', options.backend),
     },
     calls: faults,
+    callNames: routes.map(({ call }) => call),
     async close() {
       stopping.abort(new Error('the emulator was closed'));
       await cloud.sandboxes.close();

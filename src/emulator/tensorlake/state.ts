@@ -1,5 +1,6 @@
 /** What the emulated Tensorlake cloud knows: sandboxes with their processes, and registered images ("templates"). */
 import type { PreparedImage } from '../../model/image.js';
+import type { SandboxFacts } from '../core/faults.js';
 import type { ProcessTable } from '../core/processes.js';
 import { type EmulatorRequest, HttpError } from '../core/routes.js';
 import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
@@ -88,11 +89,26 @@ export function findBox(cloud: Cloud, idOrName: string): Box {
   return box;
 }
 
-/** The running sandbox that a call to the daemon is for: named by header, or by the host `<id>.local`. @throws HttpError 404 */
-export async function daemonOf(cloud: Cloud, request: EmulatorRequest): Promise<Box> {
+/** The sandbox that a call makes or is for; there are names and no labels. */
+export async function sandboxOf(cloud: Cloud, request: EmulatorRequest, call: string): Promise<SandboxFacts | null> {
+  if (call === 'sandbox.create') {
+    const { name } = await request.json();
+    return { name: typeof name === 'string' ? name : null, labels: {} };
+  }
+  const id = call.startsWith('sandbox.') ? request.params['id'] : daemonId(request);
+  return id === undefined || id === '' ? null : { name: findBox(cloud, id).name, labels: {} };
+}
+
+/** Named by header, or by the host `<id>.local`. */
+function daemonId(request: EmulatorRequest): string {
   const header = request.headers['x-tensorlake-sandbox-id'];
   const host = (request.headers.host ?? '').split(':')[0] ?? '';
-  const id = typeof header === 'string' ? header : host.replace(/\.local$/, '');
+  return typeof header === 'string' ? header : host.replace(/\.local$/, '');
+}
+
+/** The running sandbox that a call to the daemon is for. @throws HttpError 404 */
+export async function daemonOf(cloud: Cloud, request: EmulatorRequest): Promise<Box> {
+  const id = daemonId(request);
   const box = findBox(cloud, id);
   if (request.fault?.kind === 'death') await terminate(cloud, box, 'the machine died');
   if (box.status !== 'running') throw new HttpError(404, { error: `sandbox ${id} is not running`, code: 'NOT_FOUND' });

@@ -110,13 +110,33 @@ export function createOverview({
     );
   };
 
+  /** One type of exception by the provider's last state, where there are several. */
+  const stateRows = (groups: typeof report.groups) => {
+    const states = [...new Set(groups.flatMap((group) => group.provider_state ?? []))];
+    if (states.length < 2) return [];
+    const sum = (list: readonly number[]) => list.reduce((all, value) => all + value, 0);
+    return states
+      .map((state) => ({ state, own: groups.filter((group) => group.provider_state === state) }))
+      .map(({ state, own }) => [
+        h('span', { class: 'state' }, `last state ${state}`),
+        ...names.map((name) => {
+          const value = sum(own.map((group) => group.providers[name] ?? 0));
+          const [only] = own;
+          if (value === 0) return h('span', { class: 'zero' }, '·');
+          if (own.length > 1 || !only) return String(value);
+          return link(String(value), `group:${report.groups.indexOf(only) + 1}`, query.term('provider', name));
+        }),
+        String(sum(own.map((group) => group.count))),
+      ]);
+  };
+
   const matrix = () => {
     const types = new Map<string, number>();
     for (const group of report.groups)
       types.set(group.exception_type, (types.get(group.exception_type) ?? 0) + group.count);
     const rows = [...types]
       .sort((a, b) => b[1] - a[1])
-      .map(([type, total]) => {
+      .flatMap(([type, total]) => {
         const own = report.groups.filter((group) => group.exception_type === type);
         const origins = [...new Set(own.map((group) => `${group.phase}, ${group.origin}`))].join('; ');
         const cells = names.map((name) => {
@@ -132,11 +152,12 @@ export function createOverview({
             String(value),
           );
         });
-        return [
+        const row = [
           h('span', {}, link(type, query.term('type', type), 'is:nonpass'), h('small', {}, ` ${origins}`)),
           ...cells,
           String(total),
         ];
+        return [row, ...stateRows(own)];
       });
     return rows.length === 0
       ? null

@@ -62,6 +62,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 .verdict.fail { border-color: var(--bad); background: var(--bad-back); }
 .outcome { white-space: nowrap; }
 .outcome b { display: inline-block; min-width: 1.1em; text-align: center; }
+.state { padding-left: 1rem; color: var(--soft); font-size: 13px; }
 .outcome.pass { color: var(--good); }
 .outcome.fail, .outcome.error { color: var(--bad); }
 .outcome.unsupported, .outcome.not_run { color: var(--soft); }

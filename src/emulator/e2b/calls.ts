@@ -1,0 +1,30 @@
+/** The calls of the emulated E2B. */
+import type { EmulatedCalls } from '../core/calls.js';
+
+export const E2B_CALLS: EmulatedCalls = {
+  'sandbox.create': { what: 'make a sandbox; answers when it runs' },
+  'sandbox.list': { what: 'list sandboxes' },
+  'sandbox.get': { what: 'look at a sandbox' },
+  'sandbox.kill': { what: 'delete a sandbox' },
+  'sandbox.timeout': { what: 'set the end of its life' },
+  'sandbox.network': { what: 'change the network of a running sandbox' },
+  'sandbox.connect': { what: 'join a running sandbox' },
+  'template.alias': { what: 'find a template by name' },
+  'template.request': { what: 'ask for a build' },
+  'template.file': { what: 'ask where to upload a part of the context' },
+  'template.upload': { what: 'upload a part of the context' },
+  'template.start': { what: 'start a build', acts: ['stuck', 'build-failure'] },
+  'template.status': { what: 'look at a build' },
+  'envd.health': { what: 'whether the daemon answers' },
+  'process.start': { what: 'start a command and follow it', acts: ['death'] },
+  'process.connect': { what: 'follow a running command' },
+  'process.signal': { what: 'kill a command', acts: ['death'] },
+  'process.list': { what: 'list commands' },
+  'files.read': { what: 'download a file', acts: ['death'] },
+  'files.write': { what: 'upload a file', acts: ['death'] },
+  'fs.stat': { what: 'look at a file', acts: ['death'] },
+  'fs.list': { what: 'list a directory', acts: ['death'] },
+  'fs.make': { what: 'make a directory', acts: ['death'] },
+  'fs.move': { what: 'rename a file', acts: ['death'] },
+  'fs.remove': { what: 'delete a file', acts: ['death'] },
+};

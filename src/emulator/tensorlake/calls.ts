@@ -1,0 +1,32 @@
+/** The calls of the emulated Tensorlake. */
+import type { EmulatedCalls } from '../core/calls.js';
+
+export const TENSORLAKE_CALLS: EmulatedCalls = {
+  introspect: { what: 'whose key this is' },
+  'template.find': { what: 'find an image by name' },
+  'template.list': { what: 'list images' },
+  'template.delete': { what: 'delete an image' },
+  'build.prepare': { what: 'begin the build of an image', acts: ['build-failure'] },
+  'build.complete': { what: 'register what was built' },
+  'sandbox.create': { what: 'make a sandbox', acts: ['stuck'] },
+  'sandbox.list': { what: 'list sandboxes' },
+  'sandbox.get': { what: 'look at a sandbox' },
+  'sandbox.update': { what: 'rename a sandbox' },
+  'sandbox.delete': { what: 'delete a sandbox' },
+  'daemon.health': { what: 'whether the daemon answers' },
+  'daemon.info': { what: 'look at the daemon', acts: ['death'] },
+  'process.run': { what: 'run a command and wait for it', acts: ['death'] },
+  'process.start': { what: 'start a command', acts: ['death'] },
+  'process.list': { what: 'list commands', acts: ['death'] },
+  'process.get': { what: 'look at a command', acts: ['death'] },
+  'process.kill': { what: 'kill a command', acts: ['death'] },
+  'process.signal': { what: 'send a signal to a command', acts: ['death'] },
+  'process.stdin': { what: 'write to a command', acts: ['death'] },
+  'process.stdin-close': { what: 'end the input of a command', acts: ['death'] },
+  'process.output': { what: 'read the output of a command', acts: ['death'] },
+  'process.follow': { what: 'follow the output of a command', acts: ['death'] },
+  'file.list': { what: 'list a directory', acts: ['death'] },
+  'file.read': { what: 'download a file', acts: ['death'] },
+  'file.write': { what: 'upload a file', acts: ['death'] },
+  'file.delete': { what: 'delete a file', acts: ['death'] },
+};
