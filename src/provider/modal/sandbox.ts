@@ -9,7 +9,7 @@ import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
 import { startMainProcess } from '../remote/main-process.js';
 import { type Planner, replayImage } from '../remote/replay.js';
-import { retrying } from '../remote/retry.js';
+import { type Retry, retrying } from '../remote/retry.js';
 import { runningSandbox } from '../remote/running.js';
 import { REMOTE_DIR, type RemoteShell } from '../remote/shell.js';
 import { again, type Cloud, isNoAnswer, limited } from './calls.js';
@@ -21,7 +21,7 @@ import type { SandboxSize } from './resources.js';
 import type { ModalSandbox } from './sdk.js';
 import { modalShell } from './shell.js';
 
-/** The longest that Modal allows; `idleMs` ends what nobody uses long before. */
+/** The longest that Modal allows; `idleMs` ends what nobody uses long before, unless a command still runs in it. */
 const LIFETIME_MS = 24 * 3_600_000;
 /** Milliseconds without a sign of life of a command's connection; a sign comes every 5 s. */
 const SHORTEST_SILENCE_MS = 8_000;
@@ -47,9 +47,10 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const shell = modalShell(cloud, created);
   // any exec counts as activity; this one needs nothing of the image
   const keepAlive = startKeepAlive({ everyMs: idleMs / 3, renew: () => created.filesystem.stat('/') });
+  const { onEvent } = ctx;
   const remove = async () => {
-    await terminate(cloud, created.sandboxId);
-    await terminateNamed(cloud, nameLabels(spec.name, spec.owner));
+    await terminate(cloud, created.sandboxId, onEvent);
+    await terminateNamed(cloud, nameLabels(spec.name, spec.owner), onEvent);
     created.detach();
   };
   try {
@@ -75,7 +76,8 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     policy,
     silenceMs: Math.max(SHORTEST_SILENCE_MS, Math.min(LONGEST_SILENCE_MS, cloud.requestTimeoutMs)),
     keepAlive,
-    setNetwork: input.canSetNetwork ? (next) => setNetwork(cloud, created, next) : null,
+    setNetwork: input.canSetNetwork ? (next, signal) => setNetwork(cloud, created, next, { signal, onEvent }) : null,
+    onEvent,
     remove,
   });
 }
@@ -87,8 +89,9 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
 async function create(input: SandboxInput): Promise<ModalSandbox> {
   const { cloud, spec, ctx, size } = input;
   const { client, app, policy, idleMs } = cloud;
-  ctx.onEvent('creating');
-  const image = await again(cloud, { what: 'look for the image', call: 'create', signal: ctx.signal }, () =>
+  const { signal, onEvent, queued } = ctx;
+  onEvent('creating');
+  const image = await again(cloud, { what: 'look for the image', call: 'create', signal, onEvent }, () =>
     client.images.fromId(input.image.ref),
   );
   const params = {
@@ -97,7 +100,7 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
     name: spec.name,
     tags: sandboxLabels(spec),
     env: mainEnv(spec.env),
-    timeoutMs: LIFETIME_MS,
+    timeoutMs: Math.min(LIFETIME_MS, Math.ceil((spec.lifetimeMs ?? LIFETIME_MS) / 1000) * 1000),
     idleTimeoutMs: Math.ceil(idleMs / 1000) * 1000,
     ...size.params,
     ...createNetwork(spec.network, spec.networkWillChange),
@@ -110,7 +113,6 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
     }
   };
   const mayRetry = (error: PlumblineError) => error.retryable;
-  const { signal, onEvent, queued } = ctx;
   return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     try {
       return await cloud.creates.run(once, ctx);
@@ -118,9 +120,9 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
       // What an abort leaves behind is removed by the guard, by name.
       ctx.signal.throwIfAborted();
       if (!(error instanceof PlumblineError) || error.type === 'ProviderAuthError') throw error;
-      const [found] = await findByLabels(cloud, nameLabels(spec.name, spec.owner));
+      const [found] = await findByLabels(cloud, nameLabels(spec.name, spec.owner), onEvent);
       if (found === undefined) throw error;
-      ctx.onEvent('found the sandbox of the lost reply');
+      onEvent('found the sandbox of the lost reply', { what: 'create', after: error.type });
       return await client.sandboxes.fromId(found.id);
     }
   });
@@ -158,10 +160,15 @@ async function untilUsable({ cloud, ctx }: SandboxInput, created: ModalSandbox, 
   }
 }
 
-async function setNetwork(cloud: Cloud, sandbox: ModalSandbox, policy: NetworkPolicy): Promise<void> {
+async function setNetwork(
+  cloud: Cloud,
+  sandbox: ModalSandbox,
+  policy: NetworkPolicy,
+  { signal, onEvent }: Pick<Retry, 'signal' | 'onEvent'>,
+): Promise<void> {
   try {
-    await again(cloud, { what: 'setNetwork', call: 'control' }, () =>
-      limited(cloud.requestTimeoutMs, 'setNetwork', undefined, () => sandbox.updateNetworkPolicy(allowlists(policy))),
+    await again(cloud, { what: 'setNetwork', call: 'control', signal, onEvent }, () =>
+      limited(cloud.requestTimeoutMs, 'setNetwork', signal, () => sandbox.updateNetworkPolicy(allowlists(policy))),
     );
   } catch (error) {
     const end = await endOfSandbox(cloud.client, sandbox.sandboxId);
