@@ -6,18 +6,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  ImageBuildError,
-  ImagePullError,
-  NetworkError,
-  type PlumblineError,
-  RegistryRateLimitError,
-} from '../../exception/errors.js';
+import { ImageBuildError, NetworkError, type PlumblineError } from '../../exception/errors.js';
 import type { ImageSpec, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { bounded } from '../bounded.js';
 import type { BaseConfigs } from '../remote/base-config.js';
+import { knownBuildFailure } from '../remote/build-failure.js';
 import type { Attempt } from '../remote/calls.js';
 import { foundOrMade } from '../remote/found-or-made.js';
 import { imageDefaults } from '../remote/image-defaults.js';
@@ -196,23 +191,15 @@ async function sendContext(cloud: Cloud, context: readonly ContextItem[], ctx: P
 }
 
 function attemptOf(what: string, { signal, onEvent }: PrepareContext): Attempt<DaytonaCall> {
-  return { what, call: 'create', signal, onEvent };
+  return { what, call: 'image', signal, onEvent };
 }
 
 /** A step that failed is the task's; a base that cannot be pulled and a builder that gives up are not. */
 export function buildError({ name, state, errorReason }: SnapshotDto, log: string): PlumblineError {
   const message = `the build of ${name} failed: ${errorReason ?? 'no reason given'}`;
-  const words = `${errorReason ?? ''}\n${log}`;
   const details = { log, providerState: state };
-  if (/toomanyrequests|429 Too Many Requests|pull rate limit/i.test(words))
-    return new RegistryRateLimitError(message, details);
-  if (
-    /pull access denied|manifest unknown|MANIFEST_UNKNOWN|failed to resolve source metadata|failed to (?:pull|resolve|get) .*image/i.test(
-      words,
-    )
-  ) {
-    return new ImagePullError(message, { ...details, retryable: false });
-  }
+  const known = knownBuildFailure(errorReason ?? '', log, message, details);
+  if (known !== null) return known;
   // "Timeout while building snapshot on runner" and the like (server v0.190)
   if (/timeout while|on runner|no available runners?/i.test(errorReason ?? '')) {
     return new ImageBuildError(message, { ...details, origin: 'provider', retryable: true });
