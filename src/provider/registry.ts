@@ -3,6 +3,7 @@ import { HarnessError } from '../exception/errors.js';
 import type { Capabilities, SandboxProvider } from '../model/provider.js';
 import type { ProviderName } from '../model/words.js';
 import type { ProviderOptions } from './options.js';
+import { pinnedVersion } from './remote/sdk-package.js';
 
 type Loader = (options: ProviderOptions) => Promise<SandboxProvider>;
 
@@ -32,7 +33,8 @@ export async function loadProvider(name: ProviderName, options: ProviderOptions)
   } catch (error) {
     const missing = missingPackage(error);
     if (missing === null) throw error;
-    return missingProvider(name, `the npm package ${missing}`, `npm install ${missing}`);
+    const pinned = await pinnedVersion(missing).catch(() => null); // a package that a package of ours needs
+    return missingProvider(name, `the npm package ${missing}`, `npm install ${missing}${pinned ? `@${pinned}` : ''}`);
   }
 }
 

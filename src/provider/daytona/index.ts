@@ -62,7 +62,6 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
       remotePreflight(
         {
           package: '@daytona/sdk',
-          install: '@daytona/sdk',
           missing: config.connection === null ? NO_KEY : null,
           keys: 'DAYTONA_API_KEY',
           address: 'DAYTONA_API_URL',
@@ -75,7 +74,6 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
             await pages.return?.();
           },
           mapError: (error) => daytonaError(error, 'control', 'preflight'),
-          versions: () => ({ '@daytona/sdk': '0.216' }),
         },
         signal,
       ),

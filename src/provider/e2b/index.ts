@@ -19,7 +19,7 @@ import { destroyRef, listOurs } from './list.js';
 import { type Preparer, quietPlanner, translate } from './plan.js';
 import { templateSize } from './resources.js';
 import { createSandbox } from './sandbox.js';
-import { type E2bClient, e2bVersion, loadE2b } from './sdk.js';
+import { type E2bClient, loadE2b } from './sdk.js';
 
 /** Create calls under way at once, at most; fewer while E2B says "too many". */
 const CREATES_AT_ONCE = 16;
@@ -58,7 +58,6 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
       remotePreflight(
         {
           package: 'e2b',
-          install: 'e2b',
           missing: config.connection === null ? NO_KEY : null,
           keys: 'E2B_API_KEY',
           address: 'E2B_API_URL',
@@ -69,7 +68,6 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
             await (await cloud()).client.Sandbox.list({ query }).nextItems({ signal });
           },
           mapError: (error) => e2bError(error, 'control', 'preflight'),
-          versions: () => ({ e2b: e2bVersion() }),
         },
         signal,
       ),

@@ -2,7 +2,6 @@
  * The one file that loads the SDK, and the part of it that we use. Named imports: the package has no exports map, and its
  * default import is a namespace object.
  */
-import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import { NetworkError } from '../../exception/errors.js';
 import { type ProxyEnv, proxyFor } from '../../util/proxy.js';
@@ -152,9 +151,4 @@ function oneProxy(apiUrl: string, sandboxUrl: string, env: ProxyEnv): string | n
     origin: 'harness',
     retryable: false,
   });
-}
-
-/** The version of the installed package. @throws MODULE_NOT_FOUND when it is not installed */
-export function e2bVersion(): string {
-  return (createRequire(import.meta.url)('e2b/package.json') as { version: string }).version;
 }

@@ -77,7 +77,6 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
       const answer = await remotePreflight(
         {
           package: 'modal',
-          install: 'modal@0.11.1',
           missing: null, // only the SDK knows what stands in ~/.modal.toml
           keys: 'MODAL_TOKEN_ID and MODAL_TOKEN_SECRET',
           address: 'MODAL_SERVER_URL',
@@ -89,7 +88,6 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
               await findByLabels(once, { 'plumbline.preflight': 'none' });
             }),
           mapError: (error) => modalError(error, 'control', 'preflight'),
-          versions: () => ({ modal: 'sdk 0.11.1' }),
         },
         signal,
       );

@@ -16,7 +16,7 @@ describe('preflight', () => {
     const emulator = await startModalEmulator({ backend: createFakeProvider() });
     const answer = await preflight(emulator.env);
     await emulator.close();
-    expect(answer).toEqual({ status: 'ready', versions: { modal: 'sdk 0.11.1' } });
+    expect(answer).toEqual({ status: 'ready', versions: { modal: '0.11.1' } });
   });
 
   test.each([

@@ -4,11 +4,11 @@ import type { Preflight } from '../../model/provider.js';
 import { CERTIFICATE_FIX, isUntrusted } from '../../util/certificate.js';
 import type { ProxyEnv } from '../../util/proxy.js';
 import { explainUnreachable } from './reach.js';
+import { installedVersion, pinnedVersion } from './sdk-package.js';
 
 export interface PreflightInput {
-  /** Of npm, and what to install: a version where one is pinned. */
+  /** Of npm. */
   readonly package: string;
-  readonly install: string;
   /** What is not set, and where to get it; null: it is there. */
   readonly missing: { readonly what: string; readonly fix: string } | null;
   /** Variables to check when the credential, or the address, is refused. */
@@ -21,8 +21,9 @@ export interface PreflightInput {
   /** One cheap call with the credential. */
   readonly look: () => Promise<unknown>;
   readonly mapError: (error: unknown) => PlumblineError;
-  readonly versions: () => Record<string, string> | Promise<Record<string, string>>;
   readonly warnings?: readonly string[];
+  /** Of the installed package; default: as Node finds it from here. */
+  readonly versionOf?: (name: string) => Promise<string>;
 }
 
 /** @throws the signal's reason */
@@ -33,7 +34,8 @@ export async function remotePreflight(input: PreflightInput, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted();
     if (isMissingPackage(error)) {
-      return { status: 'missing', what: `the npm package ${input.package}`, fix: `npm install ${input.install}` };
+      const fix = `npm install ${input.package}@${await pinnedVersion(input.package)}`;
+      return { status: 'missing', what: `the npm package ${input.package}`, fix };
     }
     const { type, message } = input.mapError(error);
     const why = type === 'NetworkError' ? await explainUnreachable(input.url, input.env, signal) : null;
@@ -42,8 +44,19 @@ export async function remotePreflight(input: PreflightInput, signal: AbortSignal
     const fix = type === 'ProviderAuthError' ? `check ${input.keys}` : `check ${input.address} and the network`;
     return { status: 'missing', what: message, fix };
   }
-  const { warnings } = input;
-  return { status: 'ready', versions: await input.versions(), ...(warnings === undefined ? {} : { warnings }) };
+  const { package: name, versionOf = installedVersion } = input;
+  const pinned = await pinnedVersion(name);
+  const installed = await versionOf(name).catch(() => null); // loaded in a way that leaves no package.json: a bundle
+  const other = installed !== null && installed !== pinned;
+  const warnings = [
+    ...(input.warnings ?? []),
+    ...(other ? [`${name} ${installed} is installed; this was written for ${pinned}`] : []),
+  ];
+  return {
+    status: 'ready',
+    versions: { [name]: installed ?? 'unknown' },
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
 }
 
 function isMissingPackage(error: unknown): boolean {

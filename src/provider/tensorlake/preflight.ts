@@ -1,7 +1,4 @@
 /** Whether Tensorlake can be used from here; creates nothing. */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Preflight } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { remotePreflight } from '../remote/preflight.js';
@@ -27,7 +24,6 @@ export async function preflight(
     return await remotePreflight(
       {
         package: 'tensorlake',
-        install: 'tensorlake@0.5.89',
         missing: missing(config),
         keys: 'TENSORLAKE_API_KEY',
         address: 'TENSORLAKE_API_URL',
@@ -38,7 +34,6 @@ export async function preflight(
           if (isOldNode(error)) throw error;
           return mapError(error, 'look', 'preflight');
         },
-        versions: async () => ({ tensorlake: await sdkVersion() }),
         warnings: config.organizationId === null || config.projectId === null ? [NO_IDS] : [],
       },
       signal,
@@ -62,10 +57,4 @@ function missing(config: TensorlakeConfig): { what: string; fix: string } | null
 /** Its undici 8 does not load on Node 20. */
 function isOldNode(error: unknown): boolean {
   return /markAsUncloneable/.test(errorMessage(error));
-}
-
-async function sdkVersion(): Promise<string> {
-  const entry = createRequire(import.meta.url).resolve('tensorlake');
-  const text = await readFile(join(dirname(dirname(entry)), 'package.json'), 'utf8');
-  return String((JSON.parse(text) as { version?: unknown }).version);
 }
