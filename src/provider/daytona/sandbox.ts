@@ -52,6 +52,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const { created, toolbox, shell } = await open().catch(async (error: unknown) => {
     // The first failure counts; the guard sweeps by name once more.
     await removeSandbox(cloud, name, owner.runId).catch(() => undefined);
+    cloud.creates.gone(name);
     throw error;
   });
   ctx.onEvent('running');
@@ -76,6 +77,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     async remove() {
       await removeSandbox(cloud, created.id, owner.runId);
       await removeSandbox(cloud, name, owner.runId);
+      cloud.creates.gone(name);
     },
   });
 }
@@ -99,7 +101,6 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
     ttlMinutes: Math.max(TTL_SLACK_MINUTES, minutesLeft + TTL_SLACK_MINUTES),
   };
   const options = { timeout: cloud.requestTimeoutMs };
-  ctx.onEvent('creating');
   const { signal, onEvent, queued } = ctx;
   const attempt = { what: 'create', call: 'create', signal, onEvent, queued } as const;
   const post = async (): Promise<SandboxDto> => {
@@ -115,7 +116,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
       return found;
     }
   };
-  return again(cloud, attempt, () => cloud.creates.run(post, ctx));
+  return again(cloud, attempt, () => cloud.creates.run(spec.name, post, ctx));
 }
 
 /** @throws SandboxCreateError with the state and the reason in which it ended */

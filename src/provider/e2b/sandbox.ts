@@ -35,7 +35,11 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const created = await create(input);
   const shell = e2bShell(created);
   const keepAlive = startKeepAlive({ everyMs: lifetimeMs / 3, renew: () => created.setTimeout(lifetimeMs) });
-  const remove = () => removeSandbox(cloud, created.sandboxId, nameLabels(spec.name, spec.owner));
+  const remove = async () => {
+    await removeSandbox(cloud, created.sandboxId, nameLabels(spec.name, spec.owner)).finally(() =>
+      cloud.creates.gone(spec.name),
+    );
+  };
   try {
     ctx.signal.throwIfAborted();
     if (image.source === 'replayed') {
@@ -73,7 +77,6 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
 async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSandbox> {
   const { client, lifetimeMs, policy } = cloud;
   const named = nameLabels(spec.name, spec.owner);
-  ctx.onEvent('creating');
   let unsure = false;
   const mayRetry = (error: PlumblineError) => hadNoEffect(error) || (error.retryable && isUnsure(error));
   const { signal, onEvent, queued } = ctx;
@@ -102,7 +105,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
       }
     };
     try {
-      return await cloud.creates.run(once, ctx);
+      return await cloud.creates.run(spec.name, once, ctx);
     } catch (error) {
       unsure ||= !(error instanceof PlumblineError) || !hadNoEffect(error);
       // What an abort leaves behind is removed by the guard, by name; here only what has arrived already.

@@ -52,6 +52,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     await terminate(cloud, created.sandboxId, onEvent);
     await terminateNamed(cloud, nameLabels(spec.name, spec.owner), onEvent);
     created.detach();
+    cloud.creates.gone(spec.name);
   };
   try {
     await untilUsable(input, created, shell);
@@ -115,7 +116,7 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
   const mayRetry = (error: PlumblineError) => error.retryable;
   return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     try {
-      return await cloud.creates.run(once, ctx);
+      return await cloud.creates.run(spec.name, once, ctx);
     } catch (error) {
       // What an abort leaves behind is removed by the guard, by name.
       ctx.signal.throwIfAborted();

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { NetworkError, ProviderAuthError, ProviderRateLimitError } from '../../exception/errors.js';
-import { createAdaptiveLimit } from './adaptive-limit.js';
+import { NetworkError, ProviderAuthError } from '../../exception/errors.js';
 import { pauseOf, retrying } from './retry.js';
 
 const POLICY = { tries: 4, firstPauseMs: 1, longestPauseMs: 4, random: () => 0.5 };
@@ -70,83 +69,5 @@ describe('retrying', () => {
     ]);
     expect(pauseOf(policy, 1, 7000)).toBe(7000);
     expect(pauseOf({ ...policy, random: () => 0.999 }, 1, undefined)).toBeLessThanOrEqual(100);
-  });
-});
-
-describe('adaptive limit', () => {
-  test('halves at a rate limit, rises again after successes, never goes below one', async () => {
-    const limit = createAdaptiveLimit(8);
-    const refuse = () =>
-      limit.run(async () => {
-        throw new ProviderRateLimitError('429');
-      });
-    await expect(refuse()).rejects.toThrow('429');
-    expect(limit.limit).toBe(4);
-    for (let i = 0; i < 4; i += 1) await refuse().catch(() => undefined);
-    expect(limit.limit).toBe(1);
-    for (let i = 0; i < 2; i += 1) await limit.run(async () => undefined);
-    expect(limit.limit).toBe(2);
-  });
-
-  test('runs no more than the limit at once, in order', async () => {
-    const limit = createAdaptiveLimit(2);
-    let running = 0;
-    let most = 0;
-    const order: number[] = [];
-    await Promise.all(
-      [1, 2, 3, 4, 5].map((n) =>
-        limit.run(async () => {
-          running += 1;
-          most = Math.max(most, running);
-          await new Promise(setImmediate);
-          order.push(n);
-          running -= 1;
-        }),
-      ),
-    );
-    expect([most, order]).toEqual([2, [1, 2, 3, 4, 5]]);
-  });
-
-  test('waits off the clock of a caller that has one, and says so; a free slot is no wait', async () => {
-    const limit = createAdaptiveLimit(1);
-    const seen: string[] = [];
-    const ctx = (name: string) => ({
-      onEvent: (state: string) => seen.push(`${name}: ${state}`),
-      async queued<T>(wait: Promise<T>) {
-        seen.push(`${name}: clock stopped`);
-        const result = await wait;
-        seen.push(`${name}: clock runs`);
-        return result;
-      },
-    });
-    const run = (name: string) => limit.run(async () => seen.push(`${name}: work`), ctx(name));
-    await Promise.all([run('first'), run('second')]);
-    expect(seen.filter((line) => line.startsWith('first'))).toEqual(['first: work']);
-    expect(seen.filter((line) => line.startsWith('second'))).toEqual([
-      'second: waiting for its turn',
-      'second: clock stopped',
-      'second: clock runs',
-      'second: creating',
-      'second: work',
-    ]);
-  });
-
-  test('a waiter that gives up frees its place', async () => {
-    const limit = createAdaptiveLimit(1);
-    let release = () => {};
-    const first = limit.run(
-      () =>
-        new Promise<void>((resolve) => {
-          release = resolve;
-        }),
-    );
-    const controller = new AbortController();
-    const second = limit.run(async () => 'never', { signal: controller.signal });
-    const third = limit.run(async () => 'third');
-    controller.abort(new Error('left'));
-    await expect(second).rejects.toThrow('left');
-    release();
-    await first;
-    expect(await third).toBe('third');
   });
 });

@@ -53,6 +53,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   };
   const { info, shell, defaults, interventions } = await open().catch(async (error: unknown) => {
     await removeQuietly(cloud, state.id ?? name);
+    cloud.creates.gone(name);
     throw error;
   });
   return runningSandbox({
@@ -68,6 +69,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     setNetwork: null,
     async remove() {
       await removeById(cloud, info.sandboxId);
+      cloud.creates.gone(name);
       await store.forget(name);
     },
   });
@@ -120,10 +122,9 @@ async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderCont
       return takenOver(found, ctx);
     }
   };
-  onEvent('creating');
   return trying(cloud, { what, call: 'create', signal, onEvent, queued, mayRetry }, async (tries) => {
     const found = tries > 1 ? await find(cloud, request.name) : null;
-    return found === null ? cloud.creates.run(post, ctx) : takenOver(found, ctx);
+    return found === null ? cloud.creates.run(request.name, post, ctx) : takenOver(found, ctx);
   });
 }
 
