@@ -105,6 +105,24 @@ test('a trial joins the work, with the state and the log so far, and gets its ow
   expect(events.map(({ type }) => type)).toEqual(['image_started', 'image_finished']);
 });
 
+test('a trial that joins late hears of every recovery, and of the last state alone', async () => {
+  const { queue, calls } = setUp(['a']);
+  queue.advance(0);
+  await turn();
+  const recovery = { what: 'build', after: 'NetworkError' };
+  calls[0]?.ctx.onEvent('looking');
+  calls[0]?.ctx.onEvent('again', recovery);
+  calls[0]?.ctx.onEvent('building');
+  calls[0]?.ctx.onEvent('once more', recovery);
+  const heard: unknown[] = [];
+  const { ctx } = asker();
+  const prepared = queue.provider.prepare(spec('a'), { ...ctx, onEvent: (...told) => heard.push(told) });
+  calls[0]?.ctx.onEvent('and again', recovery);
+  calls[0]?.resolve();
+  await prepared;
+  expect(heard).toEqual([['again', recovery], ['once more', recovery], ['building'], ['and again', recovery]]);
+});
+
 test('a failure is for those who waited for it; who comes later tries again', async () => {
   const { queue, calls, events } = setUp(['a']);
   queue.advance(0);

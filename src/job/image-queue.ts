@@ -4,7 +4,7 @@
  */
 import type { EventBody } from '../model/event.js';
 import type { ImageSpec, PreparedImage } from '../model/image.js';
-import type { Owner, PrepareContext, SandboxProvider } from '../model/provider.js';
+import type { Owner, PrepareContext, Recovery, SandboxProvider } from '../model/provider.js';
 import { errorMessage } from '../util/cause-chain.js';
 
 /** How many images are made at the same time ahead of the queue; more would take the machine from the trials. */
@@ -44,6 +44,7 @@ export interface ImageQueueOptions {
 interface Ahead {
   readonly result: Promise<PreparedImage>;
   readonly states: string[];
+  readonly recoveries: { state: string; recovery: Recovery }[];
   readonly listeners: Set<PrepareContext>;
   log: string;
 }
@@ -79,9 +80,11 @@ export function createImageQueue(options: ImageQueueOptions): ImageQueue {
 
   const begin = ({ image, timeoutMs }: UpcomingImage): Ahead => {
     const states: string[] = [];
+    const recoveries: Ahead['recoveries'] = [];
     const listeners = new Set<PrepareContext>();
     const ahead: Ahead = {
       states,
+      recoveries,
       listeners,
       log: '',
       result: prepare(image, {
@@ -89,9 +92,10 @@ export function createImageQueue(options: ImageQueueOptions): ImageQueue {
         forceBuild: options.forceBuild,
         signal,
         timeoutMs,
-        onEvent(state) {
-          if (states.at(-1) !== state) states.splice(0, states.length, state);
-          for (const listener of listeners) listener.onEvent(state);
+        onEvent(state, recovery) {
+          if (recovery !== undefined) recoveries.push({ state, recovery });
+          else if (states.at(-1) !== state) states.splice(0, states.length, state);
+          for (const listener of listeners) listener.onEvent(state, recovery);
         },
         onLog(chunk) {
           ahead.log = (ahead.log + chunk).slice(-MAX_LOG);
@@ -104,6 +108,7 @@ export function createImageQueue(options: ImageQueueOptions): ImageQueue {
 
   const join = async (ahead: Ahead, key: string, image: ImageSpec, ctx: PrepareContext): Promise<PreparedImage> => {
     if (ahead.log !== '') ctx.onLog(ahead.log);
+    for (const { state, recovery } of ahead.recoveries) ctx.onEvent(state, recovery);
     for (const state of ahead.states) ctx.onEvent(state);
     ahead.listeners.add(ctx);
     let leave = () => {};

@@ -58,6 +58,11 @@ export interface ProviderContext {
   readonly onEvent: (state: string, recovery?: Recovery) => void;
   /** Waits for a turn, ours or the provider's (rate limits), with the caller's clock stopped: queue time is not start time. */
   readonly queued?: <T>(wait: Promise<T>) => Promise<T>;
+  /**
+   * Writes a helper sandbox of this name into the journal before it is made; `destroy` must find it by that name. The result
+   * strikes it out. Absent: there is no journal.
+   */
+  readonly announce?: (name: string) => Promise<() => Promise<void>>;
 }
 
 export interface PrepareContext extends ProviderContext {

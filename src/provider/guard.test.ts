@@ -268,6 +268,30 @@ describe('prepare', () => {
     expect(states).toEqual(['step 1', 'building']);
   });
 
+  test('everybody hears of a recovery, which is no state of the build', async () => {
+    const build = deferred<PreparedImage>();
+    const recovery = { what: 'build', after: 'NetworkError' };
+    const prepare = vi.fn<SandboxProvider['prepare']>((_image, ctx) => {
+      ctx.onEvent('building');
+      ctx.onEvent('build: NetworkError, again in 0.5 s (try 2)', recovery);
+      return build.promise;
+    });
+    const guarded = guardProvider(providerOf({ prepare }), { journal });
+    const told: unknown[][] = [[], []];
+    const first = guarded.prepare(IMAGE, prepareContext({ onEvent: (...words) => told[0]?.push(words) }));
+    await vi.waitFor(() => expect(prepare).toHaveBeenCalled());
+    const second = guarded.prepare({ ...IMAGE }, prepareContext({ onEvent: (...words) => told[1]?.push(words) }));
+    build.resolve(PREPARED);
+    await Promise.all([first, second]);
+    expect(told).toEqual([
+      [
+        ['building', undefined],
+        ['build: NetworkError, again in 0.5 s (try 2)', recovery],
+      ],
+      [['building']],
+    ]);
+  });
+
   test('one caller’s abort leaves the build to the others; the last one’s stops it', async () => {
     let signal: AbortSignal | undefined;
     const prepare: SandboxProvider['prepare'] = (_image, ctx) => {

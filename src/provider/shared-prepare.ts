@@ -40,9 +40,9 @@ export function sharePrepare(prepare: Prepare, keyOf: (image: ImageSpec) => stri
       prepare(image, {
         ...first,
         signal: controller.signal,
-        onEvent(state) {
-          build.lastState = state;
-          for (const waiter of waiters) waiter.onEvent(state);
+        onEvent(state, recovery) {
+          if (recovery === undefined) build.lastState = state;
+          for (const waiter of waiters) waiter.onEvent(state, recovery);
         },
         onLog(chunk) {
           for (const waiter of waiters) waiter.onLog(chunk);

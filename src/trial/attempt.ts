@@ -26,6 +26,8 @@ export interface Attempt {
   readonly warnings: WarningRecord[];
   readonly phases: PhaseRecord[];
   readonly steps: StepRecord[];
+  /** The one that runs, or ran last. */
+  phase: Phase;
   /** The first exception; later ones become warnings, so nothing is lost (harbor-semantics 10, point 9). */
   exception: ExceptionRecord | null;
   rewards: Rewards | null;
@@ -39,6 +41,10 @@ export interface Attempt {
   effective: Effective | null;
   interventions: readonly string[];
   providerState: string | null;
+  /** `<what> after <exception type>`, and how often. */
+  readonly recoveries: Map<string, number>;
+  /** What the provider says from here on is nobody's any more. */
+  over: boolean;
   oom: OomSighting | null;
   /** Absolute paths on this machine; null when the log was never produced. */
   oracleLog: string | null;
@@ -55,6 +61,7 @@ export function createAttempt(input: AttemptInput): Attempt {
     warnings: [],
     phases: [],
     steps: [],
+    phase: 'load',
     exception: null,
     rewards: null,
     passed: false,
@@ -66,6 +73,8 @@ export function createAttempt(input: AttemptInput): Attempt {
     effective: null,
     interventions: [],
     providerState: null,
+    recoveries: new Map(),
+    over: false,
     oom: null,
     oracleLog: null,
     verifierLog: null,
@@ -84,14 +93,6 @@ export function warn(attempt: Attempt, code: string, message: string): void {
 /** One line in trial.log. */
 export function note(attempt: Attempt, line: string): void {
   attempt.log.write(`${new Date(attempt.clock.wall()).toISOString()} ${line}\n`);
-}
-
-/** Keeps the provider's state for messages and tells listeners; a state that did not change is not repeated. */
-export function observeState(attempt: Attempt, phase: Phase, state: string): void {
-  if (attempt.providerState === state) return;
-  attempt.providerState = state;
-  attempt.input.emit({ type: 'provider_state', trial: attempt.key, phase, state });
-  note(attempt, `provider: ${state}`);
 }
 
 /** The first exception is the attempt's; a later one is kept as the warning `LaterException`. */

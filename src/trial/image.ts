@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { EnvironmentDefinitionError, EnvironmentStartTimeoutError, PlumblineError } from '../exception/errors.js';
 import type { ImageSpec, PreparedImage, ResourceRequest } from '../model/image.js';
 import type { EnvironmentConfig, StepConfig, Task, TomlInteger } from '../model/task.js';
-import type { Phase } from '../model/words.js';
 import { effectiveVerifier, stepsOf } from '../task/verifier-mode.js';
-import { type Attempt, note, observeState, warn } from './attempt.js';
+import { type Attempt, note, warn } from './attempt.js';
 import { isDirectory, isFile, namesIn } from './host-files.js';
 import { stepDir } from './plan.js';
+import { hearProvider } from './provider-events.js';
 
 export interface EnvironmentDefinition {
   readonly spec: ImageSpec;
@@ -99,7 +99,6 @@ function toNumber(value: TomlInteger | null): number | null {
 export interface PrepareRequest {
   readonly spec: ImageSpec;
   readonly forceBuild: boolean;
-  readonly phase: Phase;
   /** Milliseconds left; null is no limit. */
   readonly remainingMs: number | null;
   /** What this trial says when the image is not ready in time. */
@@ -118,7 +117,7 @@ export async function prepareImage(
       signal,
       owner,
       forceBuild: request.forceBuild,
-      onEvent: (state) => observeState(attempt, request.phase, state),
+      onEvent: (state, recovery) => hearProvider(attempt, state, recovery),
       onLog: (chunk) => attempt.buildLog.write(chunk),
       ...(request.remainingMs === null ? {} : { timeoutMs: request.remainingMs }),
     });

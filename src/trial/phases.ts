@@ -61,6 +61,7 @@ export async function runPhase<T>(
   const limit = options.limitSec ?? null;
   const startedAt = new Date(clock.wall()).toISOString();
   const started = clock.monotonic();
+  attempt.phase = phase;
   input.emit({ type: 'phase_started', trial: attempt.key, phase, step, limit_sec: limit });
   note(attempt, `${phase}${step === null ? '' : ` (${step})`}: started`);
   let ok = false;

@@ -7,6 +7,7 @@ import { runUnits } from './multi-step.js';
 import { explain, toAttemptRecord } from './outcome.js';
 import { Cancelled, PhaseFailure, runPhase } from './phases.js';
 import { planTrial } from './plan.js';
+import { warnOfRecoveries } from './provider-events.js';
 import { type Live, startMain } from './start.js';
 import { tearDown } from './teardown.js';
 import type { AttemptInput } from './types.js';
@@ -22,6 +23,8 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptRecord> {
   await guarded(attempt, () => runPhases(attempt, live));
   explain(attempt);
   await guarded(attempt, () => tearDown(attempt, live));
+  attempt.over = true;
+  warnOfRecoveries(attempt);
   await Promise.all([attempt.log.close(), attempt.buildLog.close()]);
   const unwritten = attempt.log.failure ?? attempt.buildLog.failure;
   if (unwritten) warn(attempt, 'LogNotWritten', unwritten.message);

@@ -72,13 +72,9 @@ async function startVerifier(
   const start = async (own: AbortSignal, queued: OffTheClock) => {
     const remainingMs = budget.remainingMs();
     if (remainingMs === 0) throw expired();
-    const image = await prepareImage(
-      attempt,
-      { spec, forceBuild: false, phase: 'verifier', remainingMs, expired: slowImage },
-      own,
-    );
+    const image = await prepareImage(attempt, { spec, forceBuild: false, remainingMs, expired: slowImage }, own);
     expired = () => budget.expired('verifier', 'creating its sandbox', { harborType });
-    const sandbox = await createSandbox(attempt, request, image, 'verifier', { signal: own, queued }, live);
+    const sandbox = await createSandbox(attempt, request, image, { signal: own, queued }, live);
     expired = () => budget.expired('verifier', 'starting its sandbox', { harborType });
     return startBox(attempt, { phase: 'verifier', step: unit.name, signal: own }, sandbox, image, request, definition);
   };

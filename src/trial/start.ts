@@ -12,7 +12,7 @@ import type { NetworkPolicy, ProviderContext, Sandbox } from '../model/provider.
 import type { EnvironmentConfig } from '../model/task.js';
 import type { Phase } from '../model/words.js';
 import type { OffTheClock } from '../util/deadline.js';
-import { type Attempt, observeState, warn } from './attempt.js';
+import { type Attempt, warn } from './attempt.js';
 import { sandboxLifetimeMs } from './bound.js';
 import { type Box, housekeep, run, type Scope, said, text } from './exec.js';
 import { imageHealthcheck } from './healthcheck.js';
@@ -28,6 +28,7 @@ import { HOUSEKEEPING_LIMIT_MS, showSeconds } from './limits.js';
 import { networkSwitch } from './network.js';
 import { runPhase } from './phases.js';
 import type { TrialPlan } from './plan.js';
+import { hearProvider } from './provider-events.js';
 import { parseStartAnswer, START_SCRIPT } from './scripts.js';
 
 /** The sandboxes of an attempt that exist and have to go; filled as they arrive, emptied by teardown. */
@@ -102,7 +103,6 @@ export async function startMain(attempt: Attempt, plan: TrialPlan, live: Live): 
     const request: PrepareRequest = {
       spec: found.spec,
       forceBuild: settings.forceBuild,
-      phase: 'prepare_image',
       remainingMs: budget.remainingMs(),
       expired: (cause) => budget.expired('prepare_image', 'prepare_image', { ...details, cause }),
     };
@@ -121,7 +121,7 @@ export async function startMain(attempt: Attempt, plan: TrialPlan, live: Live): 
     networkWillChange: plan.networkWillChange,
   };
   const sandbox = await timed('create', (signal, queued) =>
-    createSandbox(attempt, request, image, 'create', { signal, queued }, live),
+    createSandbox(attempt, request, image, { signal, queued }, live),
   );
   attempt.effective = sandbox.effective;
   attempt.interventions = sandbox.interventions;
@@ -135,7 +135,6 @@ export async function createSandbox(
   attempt: Attempt,
   request: BoxRequest,
   image: PreparedImage,
-  phase: Phase,
   { signal, queued }: Required<Pick<ProviderContext, 'signal' | 'queued'>>,
   live: Live,
 ): Promise<Sandbox> {
@@ -160,7 +159,7 @@ export async function createSandbox(
       raw: input.settings.raw,
       ...(lifetimeMs === null ? {} : { lifetimeMs }),
     },
-    { signal, queued, onEvent: (state) => observeState(attempt, phase, state) },
+    { signal, queued, onEvent: (state, recovery) => hearProvider(attempt, state, recovery) },
   );
   if (signal.aborted) {
     // It arrived in the very moment of the abort: nobody waits for it any more.

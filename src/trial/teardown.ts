@@ -14,6 +14,7 @@ export async function disposeBox(attempt: Attempt, live: Live, sandbox: Sandbox)
   const limitMs = input.signal.aborted ? CANCELLED_TEARDOWN_LIMIT_MS : TEARDOWN_LIMIT_MS;
   const startedAt = new Date(clock.wall()).toISOString();
   const started = clock.monotonic();
+  attempt.phase = 'teardown';
   input.emit({ type: 'phase_started', trial: attempt.key, phase: 'teardown', step: null, limit_sec: limitMs / 1000 });
   let ok = false;
   try {

@@ -29,7 +29,7 @@ export async function findSandbox(
   idOrName: string,
   { signal, onEvent }: Partial<ProviderContext> = {},
 ): Promise<SandboxDto | null> {
-  const attempt = { what: `look for sandbox ${idOrName}`, call: 'control', signal, onEvent } as const;
+  const attempt = { what: 'look for the sandbox', of: idOrName, call: 'control', signal, onEvent } as const;
   return again(cloud, attempt, async (options) => {
     const reply = await unlessMissing(cloud.client.sandboxApi.getSandbox(idOrName, undefined, undefined, options));
     if (reply === null) return null;
@@ -43,14 +43,19 @@ export async function findSandbox(
  * instead: it is ephemeral, so that deletes it too.
  * @throws SandboxLostError when it does not go
  */
-export async function removeSandbox(cloud: Cloud, idOrName: string, runId: string): Promise<void> {
+export async function removeSandbox(
+  cloud: Cloud,
+  idOrName: string,
+  runId: string,
+  onEvent?: ProviderContext['onEvent'],
+): Promise<void> {
   const ends = Date.now() + REMOVAL_LIMIT_MS;
   const { sandboxApi } = cloud.client;
   for (let asked: string | null = null; ; ) {
-    const sandbox = await findSandbox(cloud, idOrName);
+    const sandbox = await findSandbox(cloud, idOrName, onEvent === undefined ? {} : { onEvent });
     if (sandbox === null || !isOf(sandbox, runId)) return;
     if (sandbox.state !== 'destroying' && asked !== sandbox.id) {
-      const attempt = { what: `delete ${sandbox.id}`, call: 'control' } as const;
+      const attempt = { what: 'delete', of: sandbox.id, call: 'control', onEvent } as const;
       await again(cloud, { ...attempt, mayRetry: (error) => isRepeatable(error) || isBusy(error) }, async (options) => {
         try {
           await unlessMissing(sandboxApi.deleteSandbox(sandbox.id, undefined, options));

@@ -36,9 +36,10 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const { cloud, spec, ctx, defaults } = input;
   const { policy } = cloud;
   const { name, owner } = spec;
+  const { onEvent } = ctx;
   const open = async () => {
     const created = await untilStarted(cloud, await create(input), ctx);
-    const toolbox = await again(cloud, { what: 'open the toolbox', call: 'control', signal: ctx.signal }, () =>
+    const toolbox = await again(cloud, { what: 'open the toolbox', call: 'control', signal: ctx.signal, onEvent }, () =>
       cloud.client.toolbox(created),
     );
     const shell = daytonaShell(cloud, toolbox, created.id);
@@ -59,7 +60,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const everyMs = (cloud.autoStopMinutes * 60_000) / 3;
   const setNetwork = async (next: NetworkPolicy, signal?: AbortSignal) => {
     const settings = updateSettings(next);
-    await again(cloud, { what: 'setNetwork', call: 'control', signal }, (options) =>
+    await again(cloud, { what: 'setNetwork', call: 'control', signal, onEvent }, (options) =>
       cloud.client.sandboxApi.updateNetworkSettings(created.id, settings, undefined, options),
     );
   };
@@ -74,9 +75,10 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     policy,
     keepAlive: startKeepAlive({ everyMs, renew: () => toolbox.refreshActivity() }),
     setNetwork: input.canSetNetwork ? setNetwork : null,
+    onEvent,
     async remove() {
-      await removeSandbox(cloud, created.id, owner.runId);
-      await removeSandbox(cloud, name, owner.runId);
+      await removeSandbox(cloud, created.id, owner.runId, onEvent);
+      await removeSandbox(cloud, name, owner.runId, onEvent);
       cloud.creates.gone(name);
     },
   });

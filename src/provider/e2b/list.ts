@@ -1,13 +1,15 @@
 /** Finding and removing what is ours, by metadata. */
 import { ProviderAuthError, SandboxLostError } from '../../exception/errors.js';
-import type { ListScope, SandboxRef } from '../../model/provider.js';
+import type { ListScope, ProviderContext, SandboxRef } from '../../model/provider.js';
 import { LABEL_RUN, type Labels, nameLabels, ownerFromLabels } from '../labels.js';
 import { again, type Cloud } from './calls.js';
 import type { SandboxInfo } from './sdk.js';
 
+type OnEvent = ProviderContext['onEvent'];
+
 /** Running and paused ones that carry these labels. */
-export async function findByLabels(cloud: Cloud, metadata: Labels): Promise<SandboxInfo[]> {
-  return await again(cloud, { what: 'list sandboxes', call: 'control' }, async () => {
+export async function findByLabels(cloud: Cloud, metadata: Labels, onEvent?: OnEvent): Promise<SandboxInfo[]> {
+  return await again(cloud, { what: 'list sandboxes', call: 'control', onEvent }, async () => {
     const pages = cloud.client.Sandbox.list({ query: { metadata } });
     const found: SandboxInfo[] = [];
     while (pages.hasNext) found.push(...(await pages.nextItems()));
@@ -31,21 +33,22 @@ export async function destroyRef(cloud: Cloud, ref: SandboxRef): Promise<void> {
 }
 
 /** Every sandbox of the name: a create whose reply was lost may have arrived late. */
-export async function killNamed(cloud: Cloud, labels: Labels): Promise<void> {
-  for (const info of await findByLabels(cloud, labels)) await kill(cloud, info.sandboxId);
+export async function killNamed(cloud: Cloud, labels: Labels, onEvent?: OnEvent): Promise<void> {
+  for (const info of await findByLabels(cloud, labels, onEvent)) await kill(cloud, info.sandboxId, onEvent);
 }
 
 /** @throws SandboxLostError in phase teardown when it may still be there */
-export async function removeSandbox(cloud: Cloud, id: string, labels: Labels): Promise<void> {
+export async function removeSandbox(cloud: Cloud, id: string, labels: Labels, onEvent?: OnEvent): Promise<void> {
   try {
-    await kill(cloud, id);
-    await killNamed(cloud, labels);
+    await kill(cloud, id, onEvent);
+    await killNamed(cloud, labels, onEvent);
   } catch (cause) {
     if (cause instanceof ProviderAuthError) throw cause;
     throw new SandboxLostError(`sandbox ${id} could not be removed`, { cause, phase: 'teardown' });
   }
 }
 
-export async function kill(cloud: Cloud, id: string): Promise<void> {
-  await again(cloud, { what: `kill ${id}`, call: 'control' }, () => cloud.client.Sandbox.kill(id));
+export async function kill(cloud: Cloud, id: string, onEvent?: OnEvent): Promise<void> {
+  const attempt = { what: 'delete', of: id, call: 'control', onEvent } as const;
+  await again(cloud, attempt, () => cloud.client.Sandbox.kill(id));
 }

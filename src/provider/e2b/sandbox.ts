@@ -35,8 +35,9 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   const created = await create(input);
   const shell = e2bShell(created);
   const keepAlive = startKeepAlive({ everyMs: lifetimeMs / 3, renew: () => created.setTimeout(lifetimeMs) });
+  const { onEvent } = ctx;
   const remove = async () => {
-    await removeSandbox(cloud, created.sandboxId, nameLabels(spec.name, spec.owner)).finally(() =>
+    await removeSandbox(cloud, created.sandboxId, nameLabels(spec.name, spec.owner), onEvent).finally(() =>
       cloud.creates.gone(spec.name),
     );
   };
@@ -54,7 +55,9 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   }
   ctx.onEvent('running');
   const setNetwork = (next: NetworkPolicy, signal?: AbortSignal) =>
-    again(cloud, { what: 'setNetwork', call: 'control', signal }, () => created.updateNetwork(updateOptions(next)));
+    again(cloud, { what: 'setNetwork', call: 'control', signal, onEvent }, () =>
+      created.updateNetwork(updateOptions(next)),
+    );
   return runningSandbox({
     id: created.sandboxId,
     spec,
@@ -66,6 +69,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     policy,
     keepAlive,
     setNetwork: input.canSetNetwork ? setNetwork : null,
+    onEvent,
     remove,
   });
 }
@@ -82,10 +86,10 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
   const { signal, onEvent, queued } = ctx;
   return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     if (unsure) {
-      const [found] = await findByLabels(cloud, named);
+      const [found] = await findByLabels(cloud, named, onEvent);
       if (found !== undefined) {
         ctx.onEvent('found the sandbox of the lost reply');
-        return await again(cloud, { what: 'connect', call: 'control' }, () =>
+        return await again(cloud, { what: 'connect', call: 'control', onEvent }, () =>
           client.Sandbox.connect(found.sandboxId, { timeoutMs: lifetimeMs }),
         );
       }

@@ -1,6 +1,6 @@
 /** Finding and removing what is ours, by tags. */
 import { SandboxLostError } from '../../exception/errors.js';
-import type { ListScope, SandboxRef } from '../../model/provider.js';
+import type { ListScope, ProviderContext, SandboxRef } from '../../model/provider.js';
 import { LABEL_RUN, type Labels, nameLabels, ownerFromLabels } from '../labels.js';
 import { again, type Cloud } from './calls.js';
 import { grpcCode } from './errors.js';
@@ -8,10 +8,12 @@ import type { SandboxRow, Tag } from './sdk.js';
 
 const NOT_FOUND = 5;
 
+type OnEvent = ProviderContext['onEvent'];
+
 /** Running ones of our app that carry these tags, the newest first. */
-export async function findByLabels(cloud: Cloud, labels: Labels): Promise<SandboxRow[]> {
+export async function findByLabels(cloud: Cloud, labels: Labels, onEvent?: OnEvent): Promise<SandboxRow[]> {
   const { client, app } = cloud;
-  return await again(cloud, { what: 'list sandboxes', call: 'control' }, async () => {
+  return await again(cloud, { what: 'list sandboxes', call: 'control', onEvent }, async () => {
     const found: SandboxRow[] = [];
     const tags = tagsOf(labels);
     for (let beforeTimestamp = 0; ; ) {
@@ -39,16 +41,15 @@ export async function destroyRef(cloud: Cloud, ref: SandboxRef): Promise<void> {
 }
 
 /** Also a second sandbox of the same name: a create whose reply was lost may have arrived late. */
-export async function terminateNamed(cloud: Cloud, labels: Labels): Promise<void> {
-  for (const row of await findByLabels(cloud, labels)) await terminate(cloud, row.id);
+export async function terminateNamed(cloud: Cloud, labels: Labels, onEvent?: OnEvent): Promise<void> {
+  for (const row of await findByLabels(cloud, labels, onEvent)) await terminate(cloud, row.id, onEvent);
 }
 
 /** @throws SandboxLostError in phase teardown when it may still be there */
-export async function terminate(cloud: Cloud, sandboxId: string): Promise<void> {
-  const what = `terminate ${sandboxId}`;
+export async function terminate(cloud: Cloud, sandboxId: string, onEvent?: OnEvent): Promise<void> {
   const mayRetry = (error: { retryable: boolean }) => error.retryable;
   try {
-    await again(cloud, { what, call: 'control', mayRetry }, async () => {
+    await again(cloud, { what: 'delete', of: sandboxId, call: 'control', mayRetry, onEvent }, async () => {
       try {
         await cloud.client.cpClient.sandboxTerminateV2({ sandboxId });
       } catch (error) {

@@ -5,6 +5,8 @@ import { type Retry, type RetryPolicy, retrying } from './retry.js';
 export interface Attempt<Call> extends Omit<Retry, 'policy' | 'mayRetry'> {
   /** What kind of call it is: decides what an answer means. */
   readonly call: Call;
+  /** Which one it is about: only the messages of errors name it. */
+  readonly of?: string;
   /** Absent: what the provider counts as repeatable. */
   readonly mayRetry?: Retry['mayRetry'];
 }
@@ -20,13 +22,13 @@ export function createCaller<Call>(
   mapError: (error: unknown, call: Call, what: string) => PlumblineError,
   isRepeatable: (error: PlumblineError) => boolean,
 ): Caller<Call> {
-  return ({ policy }, { call, mayRetry = isRepeatable, ...retry }, work) =>
+  return ({ policy }, { call, of, mayRetry = isRepeatable, ...retry }, work) =>
     retrying({ ...retry, policy, mayRetry }, async (attempt) => {
       try {
         return await work(attempt);
       } catch (error) {
         retry.signal?.throwIfAborted();
-        throw mapError(error, call, retry.what);
+        throw mapError(error, call, of === undefined ? retry.what : `${retry.what} ${of}`);
       }
     });
 }

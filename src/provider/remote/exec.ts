@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { ExecError, PlumblineError, SandboxLostError, UnknownUserError } from '../../exception/errors.js';
-import type { ExecOptions, ExecResult } from '../../model/provider.js';
+import type { ExecOptions, ExecResult, ProviderContext } from '../../model/provider.js';
 import { clampTimer, sleep } from '../../util/deadline.js';
 import { createOutputCollector, DEFAULT_MAX_OUTPUT_BYTES } from '../output.js';
 import { type ExecJob, followScript, jobDir, killScript, startScript } from './exec-script.js';
 import { createMarkedBytes } from './marked-bytes.js';
-import { DEFAULT_POLICY, type RetryPolicy, retrying } from './retry.js';
+import { DEFAULT_POLICY, pauseOf, type RetryPolicy, retrying, sayAgain } from './retry.js';
 import type { RemoteShell } from './shell.js';
 
 export interface ExecTarget {
@@ -23,6 +23,8 @@ export interface ExecTarget {
   readonly tags: TagPool;
   /** Directories of finished execs that nobody reads any more; the next exec removes them. */
   readonly finished: string[];
+  /** Hears of every recovery. */
+  readonly onEvent?: ProviderContext['onEvent'] | undefined;
   readonly policy?: RetryPolicy;
   /** Milliseconds without a sign of life (the follower sends one every 5 s or so) after which a connection counts as dead. */
   readonly silenceMs?: number;
@@ -121,7 +123,7 @@ class RemoteRun {
 
   /** Uploads what does not fit into a call; failing here has started nothing. */
   private async firstScript(): Promise<string> {
-    const { shell, finished, workdir, user, env } = this.target;
+    const { shell, finished, workdir, user, env, onEvent } = this.target;
     const { signal, stdin } = this.options;
     const job: ExecJob = {
       id: this.id,
@@ -137,7 +139,7 @@ class RemoteRun {
     };
     const text = startScript(job);
     const upload = (path: string, data: Uint8Array) =>
-      retrying({ what: 'upload', policy: this.policy, signal, mayRetry: isTransient }, () =>
+      retrying({ what: 'upload', policy: this.policy, signal, mayRetry: isTransient, onEvent }, () =>
         shell.write(path, data, signal),
       );
     if (stdin !== undefined) await upload(`${jobDir(this.id)}.in`, stdin);
@@ -171,9 +173,9 @@ class RemoteRun {
       if (stop.cause() !== null) return 'stopped';
       failures = this.out.offset + this.err.offset > before ? 1 : failures + 1;
       if (failures >= this.policy.tries) throw this.lastError;
-      await sleep(pause(this.policy, failures, this.lastError.details.retryAfterMs), stop.closing).catch(
-        () => undefined,
-      );
+      const pauseMs = pauseOf(this.policy, failures, this.lastError.details.retryAfterMs);
+      sayAgain(this.target.onEvent, 'exec', this.lastError, pauseMs, failures + 1);
+      await sleep(pauseMs, stop.closing).catch(() => undefined);
       if (stop.cause() !== null) return 'stopped';
       text = followScript({ id: this.id, mark: this.mark, cap: this.cap }, this.out.offset, this.err.offset);
     }
@@ -263,8 +265,9 @@ class RemoteRun {
       if (!words.includes('clean')) throw new ExecError(`processes would not die: ${words.trim()}`);
     };
     const policy = { ...this.policy, longestPauseMs: 2_000 };
+    const { onEvent } = this.target;
     try {
-      await retrying({ what: 'kill', policy, signal: limit, mayRetry: () => true }, kill);
+      await retrying({ what: 'kill', policy, signal: limit, mayRetry: () => true, onEvent }, kill);
     } catch (error) {
       if (error instanceof SandboxLostError) throw error;
       throw new SandboxLostError('a command past its deadline could not be killed', { cause: error });
@@ -344,11 +347,6 @@ export function isTransient(error: PlumblineError): boolean {
     (error.type === 'ExecError' && error.retryable) ||
     (error.type === 'TransferError' && error.retryable)
   );
-}
-
-function pause(policy: RetryPolicy, failures: number, retryAfterMs: number | undefined): number {
-  const ceiling = Math.min(policy.longestPauseMs, policy.firstPauseMs * 2 ** (failures - 1));
-  return Math.max(ceiling * (0.5 + (policy.random ?? Math.random)() / 2), retryAfterMs ?? 0);
 }
 
 function silent(ms: number): Error {

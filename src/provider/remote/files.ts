@@ -7,7 +7,7 @@ import { basename, dirname, join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DiskFullError, PlumblineError, TransferError } from '../../exception/errors.js';
-import type { DownloadOptions, TransferOptions } from '../../model/provider.js';
+import type { DownloadOptions, ProviderContext, TransferOptions } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { createExcluder } from '../docker/exclude.js';
 import { components, extractTar, type Placement } from '../docker/tar-extract.js';
@@ -21,6 +21,8 @@ import { REMOTE_DIR, type RemoteShell } from './shell.js';
 export interface FileTarget {
   readonly shell: RemoteShell;
   readonly policy?: RetryPolicy;
+  /** Hears of every recovery. */
+  readonly onEvent?: ProviderContext['onEvent'] | undefined;
   /** Bytes of one upload request; larger archives go in parts. */
   readonly chunkBytes?: number;
 }
@@ -50,7 +52,7 @@ export async function uploadRemote(
     const name = basename(posix.normalize(to));
     await pipeline(Readable.from(writeTar(hostPath, single ? name : '')), createWriteStream(archive));
     const parts = await sendParts(target, archive, signal);
-    await runScript(target, unpackScript(parts, to, single), what, signal);
+    await runScript(target, 'upload', unpackScript(parts, to, single), what, signal);
   } catch (error) {
     signal?.throwIfAborted();
     throw asTransferError(error, what);
@@ -65,7 +67,8 @@ interface Parts {
 }
 
 async function sendParts(target: FileTarget, archive: string, signal: AbortSignal | undefined): Promise<Parts> {
-  const { shell, policy = DEFAULT_POLICY, chunkBytes = CHUNK_BYTES } = target;
+  const { shell, policy = DEFAULT_POLICY, onEvent, chunkBytes = CHUNK_BYTES } = target;
+  const retry = { what: 'upload', policy, signal, mayRetry: isTransient, onEvent };
   const id = randomBytes(12).toString('hex');
   const paths: string[] = [];
   let bytes = 0;
@@ -77,7 +80,7 @@ async function sendParts(target: FileTarget, archive: string, signal: AbortSigna
       if (bytesRead === 0) break;
       const path = `${REMOTE_DIR}/${id}.${String(paths.length).padStart(5, '0')}`;
       const data = buffer.subarray(0, bytesRead);
-      await retrying({ what: 'upload', policy, signal, mayRetry: isTransient }, () => shell.write(path, data, signal));
+      await retrying(retry, () => shell.write(path, data, signal));
       paths.push(path);
       bytes += bytesRead;
     }
@@ -117,15 +120,15 @@ export async function downloadRemote(
 ): Promise<void> {
   const what = `download of ${from}`;
   const { signal } = options;
-  const { shell, policy = DEFAULT_POLICY } = target;
+  const { shell, policy = DEFAULT_POLICY, onEvent } = target;
   const source = posix.normalize(from).replace(/(.)\/+$/, '$1');
   const remote = `${REMOTE_DIR}/${randomBytes(12).toString('hex')}.tar`;
   const dir = await mkdtemp(join(tmpdir(), 'plumbline-download-'));
   const local = join(dir, 'tar');
   try {
-    const said = await runScript(target, packScript(source, remote), what, signal);
+    const said = await runScript(target, 'download', packScript(source, remote), what, signal);
     const size = Number(/^size (\d+)$/m.exec(said)?.[1] ?? Number.NaN);
-    await retrying({ what: 'download', policy, signal, mayRetry: isTransient }, async () => {
+    await retrying({ what: 'download', policy, signal, mayRetry: isTransient, onEvent }, async () => {
       await pipeline(Readable.from(shell.read(remote, signal)), createWriteStream(local));
       const got = (await lstat(local)).size;
       if (got !== size) throw new TransferError(`${what}: ${got} of ${size} bytes arrived`);
@@ -190,12 +193,13 @@ async function begin(
 /** @returns what it printed */
 async function runScript(
   target: FileTarget,
+  kind: 'upload' | 'download',
   script: string,
   what: string,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const { shell, policy = DEFAULT_POLICY } = target;
-  return await retrying({ what, policy, signal, mayRetry: isTransient }, async () => {
+  const { shell, policy = DEFAULT_POLICY, onEvent } = target;
+  return await retrying({ what: kind, policy, signal, mayRetry: isTransient, onEvent }, async () => {
     let said = '';
     const end = await shell.script(script, {
       limitMs: null,

@@ -108,7 +108,7 @@ async function replaySteps(plan: ImagePlan, { shell, policy }: ReplayInput, ctx:
     ctx.onEvent(`replay step ${index + 1}/${plan.steps.length}`);
     for (const archive of step.archives) {
       const data = await readFile(archive.hostPath);
-      const retry = { what: 'upload', policy, signal: ctx.signal, mayRetry: isTransient };
+      const retry = { what: 'upload', policy, signal: ctx.signal, mayRetry: isTransient, onEvent: ctx.onEvent };
       await retrying(retry, () => shell.write(archive.remotePath, data, ctx.signal));
     }
     let output = '';

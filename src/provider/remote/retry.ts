@@ -16,13 +16,13 @@ export interface RetryPolicy {
 export const DEFAULT_POLICY: RetryPolicy = { tries: 6, firstPauseMs: 500, longestPauseMs: 20_000 };
 
 export interface Retry {
-  /** For the events that a person sees: "create sandbox". */
+  /** For a person, and for counting: the same words each time ("create", "look at the sandbox"). */
   readonly what: string;
   readonly policy: RetryPolicy;
   readonly signal?: AbortSignal | undefined;
   /** Whether the failed try had provably no effect, or has one that a second try only repeats. */
   readonly mayRetry: (error: PlumblineError) => boolean;
-  readonly onEvent?: ((state: string) => void) | undefined;
+  readonly onEvent?: ProviderContext['onEvent'] | undefined;
   /** Waits off the caller's clock where the provider asks to wait. */
   readonly queued?: ProviderContext['queued'] | undefined;
 }
@@ -42,11 +42,22 @@ export async function retrying<T>(retry: Retry, work: (attempt: number) => Promi
       const last = attempt >= policy.tries;
       if (last || !(error instanceof PlumblineError) || !retry.mayRetry(error)) throw error;
       const pause = pauseOf(policy, attempt, error.details.retryAfterMs);
-      retry.onEvent?.(`${retry.what}: ${error.type}, again in ${(pause / 1000).toFixed(1)} s (try ${attempt + 1})`);
+      sayAgain(retry.onEvent, retry.what, error, pause, attempt + 1);
       const resting = sleep(pause, signal);
       await (error.type === 'ProviderRateLimitError' && retry.queued ? retry.queued(resting) : resting);
     }
   }
+}
+
+/** Tells that something failed and is done once more after a pause of so many milliseconds. */
+export function sayAgain(
+  onEvent: ProviderContext['onEvent'] | undefined,
+  what: string,
+  { type }: PlumblineError,
+  pauseMs: number,
+  attempt: number,
+): void {
+  onEvent?.(`${what}: ${type}, again in ${(pauseMs / 1000).toFixed(1)} s (try ${attempt})`, { what, after: type });
 }
 
 /** Full jitter between half of the ceiling and all of it, so that the pause is never next to nothing. */

@@ -1,5 +1,5 @@
 /** A remote sandbox that is ready, to the contract: what is the same whichever SDK made it. */
-import type { Effective, NetworkPolicy, Sandbox, SandboxSpec } from '../../model/provider.js';
+import type { Effective, NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { createTagPool, execRemote } from './exec.js';
 import { downloadRemote, uploadRemote } from './files.js';
 import type { RuntimeDefaults } from './image-config.js';
@@ -9,7 +9,7 @@ import type { RemoteShell } from './shell.js';
 
 export interface RunningInput {
   readonly id: string;
-  readonly spec: SandboxSpec;
+  readonly spec: Pick<SandboxSpec, 'env' | 'workdir'>;
   readonly shell: RemoteShell;
   /** What the image gives a process. */
   readonly defaults: Pick<RuntimeDefaults, 'env' | 'workdir' | 'user'>;
@@ -23,15 +23,18 @@ export interface RunningInput {
   readonly keepAlive: KeepAlive | null;
   /** Null where the policy of a running sandbox cannot be changed. */
   readonly setNetwork: ((next: NetworkPolicy, signal?: AbortSignal) => Promise<void>) | null;
+  /** Of its create: hears of recoveries as long as it lives. */
+  readonly onEvent: ProviderContext['onEvent'];
   /** Deletes it and whatever else bears its name; what is gone is no error. */
   readonly remove: () => Promise<void>;
 }
 
 export function runningSandbox(input: RunningInput): Sandbox {
-  const { shell, spec, defaults, policy, silenceMs, keepAlive, setNetwork } = input;
+  const { shell, spec, defaults, policy, silenceMs, keepAlive, setNetwork, onEvent } = input;
   const target = {
     shell,
     policy,
+    onEvent,
     workdir: spec.workdir ?? defaults.workdir,
     user: defaults.user,
     env: { ...defaults.env, ...spec.env },

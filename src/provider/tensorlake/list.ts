@@ -40,14 +40,18 @@ async function unlisted(cloud: Cloud, page: readonly SdkSandboxInfo[]): Promise<
 export function look(cloud: Cloud, idOrName: string, ctx: Partial<ProviderContext> = {}): Promise<SdkSandboxInfo> {
   const { signal, onEvent } = ctx;
   const mayRetry = (error: PlumblineError) => error.retryable && !(error instanceof SandboxLostError);
-  const attempt = { what: `look at sandbox ${idOrName}`, call: 'look', signal, onEvent, mayRetry } as const;
+  const attempt = { what: 'look at the sandbox', of: idOrName, call: 'look', signal, onEvent, mayRetry } as const;
   return again(cloud, attempt, (client) => client.get(idOrName));
 }
 
 /** Null when there is none of this id or name. */
-export async function find(cloud: Cloud, idOrName: string): Promise<SdkSandboxInfo | null> {
+export async function find(
+  cloud: Cloud,
+  idOrName: string,
+  ctx: Partial<ProviderContext> = {},
+): Promise<SdkSandboxInfo | null> {
   try {
-    return await look(cloud, idOrName);
+    return await look(cloud, idOrName, ctx);
   } catch (error) {
     if (error instanceof SandboxLostError) return null;
     throw error;
@@ -68,8 +72,8 @@ export async function destroyRef(cloud: Cloud, ref: SandboxRef): Promise<void> {
 }
 
 /** Deletes by id; what is gone is no error. */
-export async function removeById(cloud: Cloud, id: string): Promise<void> {
-  await again(cloud, { what: `delete of sandbox ${id}`, call: 'delete' }, async (client) => {
+export async function removeById(cloud: Cloud, id: string, onEvent?: ProviderContext['onEvent']): Promise<void> {
+  await again(cloud, { what: 'delete', of: id, call: 'delete', onEvent }, async (client) => {
     try {
       await client.delete(id);
     } catch (error) {

@@ -67,8 +67,9 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     // its lifetime is fixed when it is made (tensorlake 0.5.89)
     keepAlive: null,
     setNetwork: null,
+    onEvent: ctx.onEvent,
     async remove() {
-      await removeById(cloud, info.sandboxId);
+      await removeById(cloud, info.sandboxId, ctx.onEvent);
       cloud.creates.gone(name);
       await store.forget(name);
     },
@@ -111,19 +112,19 @@ function requestOf({ cloud, spec, image }: SandboxInput, name: string): SdkCreat
 /** The id. A try whose answer was lost may have made the sandbox: it is looked for by its name before the next one. */
 async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderContext): Promise<string> {
   const { signal, onEvent, queued } = ctx;
-  const what = 'create of the sandbox';
+  const what = 'create';
   const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
   const post = async () => {
     try {
       return (await answered(cloud, what, (client) => client.create(request))).sandboxId;
     } catch (error) {
-      const found = isConflict(error) ? await find(cloud, request.name) : null;
+      const found = isConflict(error) ? await find(cloud, request.name, ctx) : null;
       if (found === null) throw mapError(error, 'create', what);
       return takenOver(found, ctx);
     }
   };
   return trying(cloud, { what, call: 'create', signal, onEvent, queued, mayRetry }, async (tries) => {
-    const found = tries > 1 ? await find(cloud, request.name) : null;
+    const found = tries > 1 ? await find(cloud, request.name, ctx) : null;
     return found === null ? cloud.creates.run(request.name, post, ctx) : takenOver(found, ctx);
   });
 }
