@@ -62,7 +62,7 @@ export interface ProviderContext {
    * Writes a helper sandbox of this name into the journal before it is made; `destroy` must find it by that name. The result
    * strikes it out. Absent: there is no journal.
    */
-  readonly announce?: (name: string) => Promise<() => Promise<void>>;
+  readonly announce?: ((name: string) => Promise<() => Promise<void>>) | undefined;
 }
 
 export interface PrepareContext extends ProviderContext {

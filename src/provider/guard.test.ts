@@ -250,6 +250,27 @@ describe('sandbox', () => {
 });
 
 describe('prepare', () => {
+  test('a helper sandbox is in the journal from its announcement until it is struck out', async () => {
+    const seen: unknown[] = [];
+    const prepare = async (_image: ImageSpec, { announce }: PrepareContext) => {
+      const gone = await announce?.('helper-1');
+      await announce?.('helper-2'); // never struck out: it may still be there
+      seen.push(await noted());
+      await gone?.();
+      return PREPARED;
+    };
+    await guardProvider(providerOf({ prepare }), { journal }).prepare(IMAGE, prepareContext());
+    expect(seen).toEqual([
+      [
+        ['helper-1', null],
+        ['helper-2', null],
+      ],
+    ]);
+    expect((await journal.entries()).map(({ name, owner, provider }) => [name, owner, provider])).toEqual([
+      ['helper-2', OWNER.owner, 'docker'],
+    ]);
+  });
+
   test('callers of one image share one build, its states and its log', async () => {
     const build = deferred<PreparedImage>();
     const prepare = vi.fn<SandboxProvider['prepare']>((_image, ctx) => {

@@ -4,7 +4,7 @@
  */
 import { HarnessError, ImageBuildError, SandboxCreateError } from '../exception/errors.js';
 import type { ImageSpec } from '../model/image.js';
-import type { ProviderContext, Sandbox, SandboxProvider, SandboxRef, SandboxSpec } from '../model/provider.js';
+import type { Owner, ProviderContext, Sandbox, SandboxProvider, SandboxRef, SandboxSpec } from '../model/provider.js';
 import { bounded, wrapForeign } from './bounded.js';
 import { DISPOSE_LIMIT_MS, guardSandbox, TRANSFER_LIMIT_MS } from './guard-sandbox.js';
 import type { Journal, JournalEntry } from './journal.js';
@@ -41,6 +41,14 @@ export function guardProvider(provider: SandboxProvider, options: GuardOptions):
     cleanups.add(cleanup);
   };
 
+  const announcer =
+    (owner: Owner): ProviderContext['announce'] =>
+    async (name) => {
+      const entry = journalEntry(provider, { name, owner });
+      await journal.record(entry);
+      return () => journal.forget(entry);
+    };
+
   const create = async (spec: SandboxSpec, ctx: ProviderContext): Promise<Sandbox> => {
     const complaint = complainAboutSpec(spec, provider.capabilities);
     if (complaint) throw new SandboxCreateError(complaint);
@@ -49,7 +57,7 @@ export function guardProvider(provider: SandboxProvider, options: GuardOptions):
     await journal.record(entry);
     const destroyByName = () => provider.destroy(refOf(entry));
     let abandoned = false;
-    const creating = Promise.resolve().then(() => provider.create(spec, ctx));
+    const creating = Promise.resolve().then(() => provider.create(spec, { ...ctx, announce: announcer(spec.owner) }));
     creating.then(
       (late) => {
         if (abandoned) cleanUp(entry, async () => late[Symbol.asyncDispose]());
@@ -99,7 +107,7 @@ export function guardProvider(provider: SandboxProvider, options: GuardOptions):
 
     prepare: sharePrepare(async (image, ctx) => {
       try {
-        return await provider.prepare(image, ctx);
+        return await provider.prepare(image, { ...ctx, announce: announcer(ctx.owner) });
       } catch (error) {
         const wrap = (cause: unknown) =>
           new ImageBuildError('the image could not be prepared', { cause, origin: 'unknown' });
@@ -123,7 +131,7 @@ export function guardProvider(provider: SandboxProvider, options: GuardOptions):
   };
 }
 
-function journalEntry(provider: SandboxProvider, spec: SandboxSpec): JournalEntry {
+function journalEntry(provider: SandboxProvider, spec: Pick<SandboxSpec, 'name' | 'owner'>): JournalEntry {
   return {
     provider: provider.name,
     kind: SANDBOX_KIND,

@@ -12,9 +12,13 @@ export interface TarEntry {
   readonly name: Buffer;
   readonly link: Buffer;
   readonly mode: number;
+  /** By number; names are not looked at. */
+  readonly uid: number;
+  readonly gid: number;
   readonly size: number;
   /** Seconds. */
   readonly mtime: number;
+  readonly mtimeNs: bigint;
   /** The content; what is not read is skipped before the next entry. */
   readonly body: AsyncGenerator<Buffer>;
 }
@@ -52,8 +56,11 @@ export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerato
       name: pax.get('path') ?? longName ?? ustarName(block),
       link: pax.get('linkpath') ?? longLink ?? withoutNul(block.subarray(157, 257)),
       mode: number(block, 100, 8) & 0o7777,
+      uid: pax.has('uid') ? Number(pax.get('uid')) : number(block, 108, 8),
+      gid: pax.has('gid') ? Number(pax.get('gid')) : number(block, 116, 8),
       size: content,
       mtime: pax.has('mtime') ? Number(pax.get('mtime')) : number(block, 136, 12),
+      mtimeNs: nanoseconds(pax.get('mtime')?.toString('latin1') ?? String(number(block, 136, 12))),
       body,
     };
     for await (const _ of body);
@@ -155,6 +162,14 @@ function number(block: Buffer, at: number, width: number): number {
     .trim();
   if (!/^[0-7]*$/.test(text)) throw broken(`"${text}" where a number should be`);
   return text === '' ? 0 : Number.parseInt(text, 8);
+}
+
+/** Of seconds with a fraction, which has more digits than a number keeps. */
+function nanoseconds(text: string): bigint {
+  const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d*))?$/.exec(text) ?? [];
+  if (whole === '') throw broken(`"${text}" where a time should be`);
+  const ns = BigInt(whole) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  return sign === '-' ? -ns : ns;
 }
 
 function assertChecksum(block: Buffer): void {

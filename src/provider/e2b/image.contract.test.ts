@@ -1,9 +1,11 @@
 /** Dockerfiles through the translation to steps, the SDK's template builder and the emulator. */
+
 import { ADD_PATTERN, IMAGE_CASES } from '../../testing/image-cases.js';
+import { CONTEXT_TIMES, KEPT_CASES } from '../../testing/image-cases-kept.js';
 import { describeImages } from '../../testing/image-contract.js';
 
 describeImages('e2b', {
-  cases: [...IMAGE_CASES, ADD_PATTERN],
+  cases: [...IMAGE_CASES, ...KEPT_CASES, CONTEXT_TIMES, ADD_PATTERN],
   settings: { tries: '3', first_pause_ms: '100' },
   // each host asks for a build of its own; the newer one of a name replaces the older
   buildsOfTwoHosts: 2,

@@ -38,13 +38,14 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
     loading ??= loadE2b(config.connection);
     return { client: await loading, policy, requestTimeoutMs, lifetimeMs, creates };
   };
-  const preparer = async ({ owner }: Pick<Preparer, 'owner'>): Promise<Preparer> => ({
+  const preparer = async ({ owner, announce }: Pick<Preparer, 'owner' | 'announce'>): Promise<Preparer> => ({
     cloud: await cloud(),
     baseConfigs,
     web: webAccess(options.env),
     lockDir: join(options.stateDir, 'e2b', 'locks'),
     emulated,
     owner,
+    announce,
   });
 
   return {
@@ -78,7 +79,7 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
 
     async create(spec, ctx) {
       ctx.signal.throwIfAborted();
-      const at = await preparer(spec);
+      const at = await preparer({ ...ctx, owner: spec.owner });
       const plan = quietPlanner(at);
       const size = templateSize(spec.resources);
       const baked = templateSize(spec.image.spec.resources);

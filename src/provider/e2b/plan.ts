@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ImageSource, ImageSpec } from '../../model/image.js';
-import type { Owner, PrepareContext } from '../../model/provider.js';
+import type { Owner, PrepareContext, ProviderContext } from '../../model/provider.js';
 import type { Web } from '../../util/web.js';
 import { type BaseConfigs, usualConfig } from '../remote/base-config.js';
 import { imageName, sourceOf } from '../remote/image-identity.js';
@@ -17,7 +17,7 @@ import { templateSize } from './resources.js';
 import { stageFiles } from './stage-files.js';
 
 /** Changes when the same definition would become another template: our scripts, or the SDK's major version. */
-export const RECIPE = 'e2b-2/1';
+export const RECIPE = 'e2b-2/2';
 
 export interface Preparer {
   readonly cloud: Cloud;
@@ -27,6 +27,7 @@ export interface Preparer {
   readonly emulated: boolean;
   /** Of sandboxes that give the files of a stage. */
   readonly owner: Owner;
+  readonly announce?: ProviderContext['announce'];
 }
 
 type Listener = Pick<PrepareContext, 'signal' | 'onEvent' | 'onLog'>;
@@ -57,7 +58,7 @@ export async function planOf(
   tmp: string | null,
   ctx: Listener,
 ): Promise<ImagePlan> {
-  const { baseConfigs } = preparer;
+  const { baseConfigs, owner, announce } = preparer;
   const source = sourceOf(spec);
   const platform = spec.platform ?? remotePlatform(preparer.emulated);
   if (source.kind === 'prebuilt') {
@@ -75,7 +76,7 @@ export async function planOf(
     async filesOf(plan, sources) {
       const dir = await mkdtemp(join(tmp ?? tmpdir(), 'stage-'));
       const name = await stageTemplate(preparer.cloud, plan, dir, ctx);
-      return stageFiles(preparer.cloud, name, sources, dir, preparer.owner, ctx.signal);
+      return stageFiles(preparer.cloud, name, sources, dir, { ...ctx, owner, announce });
     },
   });
 }

@@ -1,4 +1,5 @@
 /** Shell text of build steps. Each runs as root with any environment, and makes for its command the one that Docker would. */
+import { FOLLOW } from './follow.js';
 import { quote, quoteAll } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
 import { WHO } from './who.js';
@@ -16,7 +17,7 @@ export interface RunStep {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly user: string;
-  /** Mounts: what stands at `target` while the command runs, made by the shell text `fill`, is not part of the image. */
+  /** Mounts: what stands at `target` while the command runs, made by the shell text `fill`, is not part of the image; a directory that it needed is. */
   readonly temporary: readonly { readonly target: string; readonly fill: string }[];
 }
 
@@ -32,12 +33,13 @@ who ${quote(step.user)} || { echo "unable to find user ${step.user.replace(/[^\w
 mkdir -p ${quote(step.cwd)} && cd ${quote(step.cwd)} || exit 1
 ${BECOME}
 ${file === null ? ':' : `mkdir -p -m 755 ${REMOTE_DIR}/pipes && printf %s ${quote(script?.content ?? '')} > ${quote(file)} && chmod 755 ${quote(file)}`}
+${temporary.length === 0 ? ':' : FOLLOW}
 ${temporary.map(({ target, fill }, index) => putAside(target, fill, index)).join('\n') || ':'}
 $as env -i ${home}${env} ${quoteAll(argv)} </dev/null
 r=$?
 ${
   temporary
-    .map(({ target }, index) => putBack(target, index))
+    .map((_, index) => putBack(index))
     .reverse()
     .join('\n') || ':'
 }
@@ -46,17 +48,21 @@ exit $r
 `;
 }
 
-/** What the image has at the target waits aside; parents that are made for it are noted. */
+/** What the image has at the target waits aside. */
 function putAside(target: string, fill: string, index: number): string {
-  return `target=${quote(target)}; mkdir -p ${REMOTE_DIR}/aside
+  return `mkdir -p ${REMOTE_DIR}/aside; follow ${quote(target)} && target=$real t${index}=$real || exit 1
 [ -e "$target" ] || [ -L "$target" ] && { mv -T "$target" ${REMOTE_DIR}/aside/${index} || exit 1; }
-made${index}=; p=\${target%/*}; while [ -n "$p" ] && [ ! -d "$p" ]; do made${index}="$made${index} $p"; p=\${p%/*}; done
-mkdir -p "\${target%/*}/" && ${fill} || exit 1`;
+mkdir -p "\${target%/*}/" && ${fill} || exit 1; [ -d "$target" ]; d${index}=$?`;
 }
 
-function putBack(target: string, index: number): string {
-  return `rm -rf ${quote(target)}
-if [ -e ${REMOTE_DIR}/aside/${index} ] || [ -L ${REMOTE_DIR}/aside/${index} ]; then mv -T ${REMOTE_DIR}/aside/${index} ${quote(target)}; else for p in $made${index}; do rmdir "$p" 2>/dev/null; done; fi
+/**
+ * A mount point that the image lacks stays behind as an empty directory, as an engine leaves it in the step's layer; of one for a file
+ * only the parents stay (BuildKit of engine 20.10, as in image/builder/mount-points.ts).
+ */
+function putBack(index: number): string {
+  return `rm -rf "$t${index}"
+if [ -e ${REMOTE_DIR}/aside/${index} ] || [ -L ${REMOTE_DIR}/aside/${index} ]; then mv -T ${REMOTE_DIR}/aside/${index} "$t${index}"
+elif [ $d${index} = 0 ]; then mkdir "$t${index}"; fi
 rmdir ${REMOTE_DIR}/aside 2>/dev/null`;
 }
 

@@ -25,6 +25,7 @@ import {
 import { download, isGitSource, isUrl } from '../../image/builder/download.js';
 import type { CopyInstruction } from '../../image/dockerfile/model.js';
 import type { Web } from '../../util/web.js';
+import { FOLLOW } from './follow.js';
 import { quote } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
 import { WHO } from './who.js';
@@ -159,7 +160,7 @@ const KEEP = 'k=; tar --keep-directory-symlink --version >/dev/null 2>&1 && k=--
 
 /**
  * Sets u and g from `--chown`: a number is its own group, a name that is not found is root, which is what BuildKit does with it.
- * `dirs PATH` makes a directory and the parents that are missing, for this owner.
+ * Defines `follow`; `dirs PATH` makes a directory and the parents that are missing, for this owner.
  */
 function ownerWords(owner: string | null): string {
   const numbers = owner === null ? ['0', '0'] : /^(\d+)(?::(\d+))?$/.exec(owner)?.slice(1);
@@ -167,6 +168,7 @@ function ownerWords(owner: string | null): string {
     ? `u=${numbers[0]} g=${numbers[1] ?? numbers[0]}`
     : `${WHO}\nwho ${quote(owner ?? '')} || { u=0; g=0; }`;
   return `${ids}
+${FOLLOW}
 dirs() { [ -d "$1" ] && return 0; case $1 in */*/*) dirs "\${1%/*}" || return 1;; esac; mkdir "$1" && chown "$u:$g" "$1"; }`;
 }
 
@@ -175,7 +177,7 @@ function intoScript(remote: string, destination: string, owner: string | null, n
   return `umask 022; t=${quote(remote)} to=${quote(destination)}
 ${ownerWords(owner)}
 ${KEEP}
-to=\${to%/}; to=\${to:-/}; dirs "$to" || exit 1
+follow "$to" && to=$real && dirs "$to" || exit 1
 ${
   !named
     ? `tar $k -xpf "$t" --numeric-owner -C "$to" || exit 1`
@@ -193,6 +195,7 @@ function fileScript(remote: string, destination: string, name: string, owner: st
 ${ownerWords(owner)}
 s=$(mktemp -d -p /var/tmp) && tar -xpf "$t" --numeric-owner -C "$s" || exit 1
 ${!named ? ':' : 'chown -h "$u:$g" "$s/f" || exit 1'}
+follow "$to" || exit 1; to=$real
 if [ -d "$to" ]; then to="$to/"${quote(name)}; [ -d "$to" ] && { echo "cannot replace directory $to with a file" >&2; exit 1; }
 else d=\${to%/*}; dirs "\${d:-/}" || exit 1; fi
 mv -fT "$s/f" "$to" || exit 1

@@ -55,7 +55,7 @@ export interface PlanInput {
   readonly signal: AbortSignal;
   /** Directory for archives; null when only the config is wanted: then nothing is read of the context. */
   readonly tmp: string | null;
-  /** The files of a finished stage or of an image, for `COPY --from`; owners count as 0:0. */
+  /** The files of a finished stage or of an image, for `COPY --from`, with their owners. */
   readonly filesOf: (plan: ImagePlan, sources: readonly string[]) => Promise<FileTree>;
 }
 
