@@ -206,10 +206,19 @@ describe.each(FULL ? [COMMITTED, PUBLISHED] : [COMMITTED])('$title', (scale) => 
   here('the page, a report that is written again and compare have the same numbers', async () => {
     expect((await plumbline('report', dir)).code).toBe(0);
     expect(JSON.parse(await readFile(join(dir, 'report.json'), 'utf8'))).toEqual(report);
-    const page = openPage(await readFile(join(dir, 'report.html'), 'utf8')).text();
-    for (const name of PROVIDERS) expect(page).toContain(`${passes[name]}/${total} ${scale.rates[name]}`);
-    expect(page).toContain(`last state pulling_snapshot··${scale.pulling}${scale.pulling}`);
-    expect(page).toContain(`last state starting··${scale.starting}${scale.starting}`);
+    const page = openPage(await readFile(join(dir, 'report.html'), 'utf8'));
+    const overview = page.text();
+    for (const name of PROVIDERS) expect(overview).toContain(`${passes[name]}/${total} ${scale.rates[name]}`);
+    expect(overview).toContain(`last state pulling_snapshot··${scale.pulling}${scale.pulling}`);
+    expect(overview).toContain(`last state starting··${scale.starting}${scale.starting}`);
+    const links = page.links().filter(({ href }) => /group.*daytona/.test(href));
+    expect(links.map(({ text }) => text)).toEqual([String(scale.pulling), String(scale.starting)]);
+    for (const { href, text } of links) {
+      page.go(href);
+      expect(page.text(), href).toMatch(new RegExp(`(?<!\\d)${text} trials?,`));
+    }
+    const summary = await readFile(join(dir, 'summary.md'), 'utf8');
+    expect(summary).toContain(`| – last state \`pulling_snapshot\` |  |  | ${scale.pulling} | ${scale.pulling} |`);
     const compared = await plumbline('compare', dir, dir);
     expect(compared.code).toBe(0);
     for (const name of PROVIDERS) {
