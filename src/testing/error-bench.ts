@@ -35,12 +35,20 @@ export async function answerServer(first: Answer): Promise<AnswerServer> {
   };
 }
 
+/** The address of a server that was there. */
+export async function closedUrl(): Promise<string> {
+  const server = await answerServer(() => {});
+  await server.close();
+  return server.url;
+}
+
 /** A body that is no string goes as JSON. */
 export function says(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const type = typeof body === 'string' ? 'text/html' : 'application/json';
+  const length = status === 204 ? {} : { 'content-length': String(Buffer.byteLength(text)) };
   return (_, response) => {
-    response.writeHead(status, { 'content-type': type, ...headers }).end(text);
+    response.writeHead(status, { 'content-type': type, ...length, ...headers }).end(text);
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type AnswerServer,
   answerServer,
   breaksOff,
+  closedUrl,
   hangs,
   rejection,
   resets,
@@ -25,7 +26,7 @@ import { type DaytonaCall, daytonaError, isRepeatable } from './errors.js';
 import { buildError } from './image.js';
 import { type DaytonaClient, loadDaytona, type Toolbox } from './sdk.js';
 
-const LIMIT_MS = 300;
+const LIMIT_MS = 1_000;
 const REFUSED = 'refused';
 
 const api = (status: number, message: string, headers: Record<string, string> = {}) =>
@@ -232,7 +233,7 @@ const ROWS: readonly Row[] = [
     'create',
     REFUSED,
     'DaytonaConnectionError',
-    'connect ECONNREFUSED 127.0.0.1:1',
+    'connect ECONNREFUSED 127.0.0.1:',
     'NetworkError',
     'network',
     true,
@@ -520,7 +521,7 @@ beforeAll(async () => {
   server.answer(says(200, sandbox));
   const connection = { apiKey: 'k', requestTimeoutMs: LIMIT_MS, env: {} };
   client = await loadDaytona({ ...connection, apiUrl: `${url}/api` });
-  unreachable = await loadDaytona({ ...connection, apiUrl: 'http://127.0.0.1:1/api' });
+  unreachable = await loadDaytona({ ...connection, apiUrl: `${await closedUrl()}/api` });
   toolbox = await client.toolbox(sandbox);
 }, 30_000);
 

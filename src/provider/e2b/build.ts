@@ -1,19 +1,14 @@
 /** One template build through the SDK, and what its failures mean. */
 import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import {
-  ImageBuildError,
-  ImagePullError,
-  NetworkError,
-  type PlumblineError,
-  RegistryRateLimitError,
-} from '../../exception/errors.js';
+import { ImageBuildError, NetworkError, type PlumblineError } from '../../exception/errors.js';
 import type { PrepareContext } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
+import { knownBuildFailure } from '../remote/build-failure.js';
 import type { ImagePlan, PlannedStep } from '../remote/image-plan.js';
 import { quote } from '../remote/quote.js';
 import { type RetryPolicy, retrying } from '../remote/retry.js';
-import { e2bError } from './errors.js';
+import { e2bError, statusOf } from './errors.js';
 import type { TemplateSize } from './resources.js';
 import type { E2bClient } from './sdk.js';
 
@@ -84,25 +79,20 @@ function grouped(steps: readonly PlannedStep[]): PlannedStep[][] {
 /** A step that failed is the task's; a base that cannot be pulled and a builder that gives up are not. */
 export function buildError(error: unknown, name: string, log: string): PlumblineError {
   const isBuild = error instanceof Error && (error.name === 'BuildError' || error.name === 'FileUploadError');
-  const status = /^(\d{3}): /.exec(errorMessage(error))?.[1];
   if (!isBuild) return e2bError(error, 'control', `build of ${name}`);
-  const words = `${errorMessage(error)}\n${log}`;
+  const status = statusOf(error);
+  // the account's, whichever class they come in
+  if (status !== null && [401, 402, 403, 429].includes(status)) return e2bError(error, 'control', `build of ${name}`);
   const message = `the template build failed: ${errorMessage(error)}`;
-  if (status !== undefined && Number(status) >= 500) {
-    return new NetworkError(message, { cause: error, origin: 'provider', log });
+  const details = { cause: error, log };
+  if (status !== null && status >= 500) return new NetworkError(message, { ...details, origin: 'provider' });
+  if (error.name === 'FileUploadError') {
+    const broken = /TypeError: |Error: /.test(error.message);
+    return new NetworkError(message, { ...details, origin: broken ? 'network' : 'provider' });
   }
-  if (error.name === 'FileUploadError') return new NetworkError(message, { cause: error, log });
-  if (/toomanyrequests|429 Too Many Requests|pull rate limit/i.test(words)) {
-    return new RegistryRateLimitError(message, { cause: error, log });
-  }
-  if (
-    /pull access denied|manifest unknown|MANIFEST_UNKNOWN|UNAUTHORIZED|failed to (?:pull|resolve|get) .*image/i.test(
-      words,
-    )
-  ) {
-    return new ImagePullError(message, { cause: error, log, retryable: false });
-  }
-  return new ImageBuildError(message, { cause: error, log, ...(status === undefined ? {} : { origin: 'provider' }) });
+  const known = knownBuildFailure(errorMessage(error), log, message, details);
+  if (known !== null) return known;
+  return new ImageBuildError(message, { ...details, ...(status === null ? {} : { origin: 'provider' }) });
 }
 
 /** Looking, and starting a build of the same name again: the newer build replaces the older one (e2b-dev/infra, August 2026). */

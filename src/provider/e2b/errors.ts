@@ -26,71 +26,95 @@ export type E2bCall = 'create' | 'control' | 'exec' | 'files';
 export function e2bError(error: unknown, call: E2bCall, what: string): PlumblineError {
   if (error instanceof PlumblineError) return error;
   const name = error instanceof Error ? error.name : '';
-  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  const status = statusOf(error);
   const message = `${what}: ${errorMessage(error)}`;
   const details: ErrorDetails = { cause: error };
-  if (name === 'AuthenticationError') return new ProviderAuthError(message, details);
+  if (name === 'AuthenticationError' || status === 401 || status === 403 || /\[permission_denied\]/.test(message)) {
+    return new ProviderAuthError(message, details);
+  }
+  if (status === 402) return new ProviderQuotaError(message, { ...details, retryable: false });
   if (name === 'RateLimitError' || status === 429) {
     // The limit on running sandboxes is a 429 too; only its words tell (openapi "maximum number of concurrent").
     return /maximum number of concurrent/i.test(message)
       ? new ProviderQuotaError(message, details)
       : new ProviderRateLimitError(message, details);
   }
-  if (name === 'ServiceBusyError') return new ProviderQuotaError(message, details);
+  // "no capacity to place a sandbox right now" is one of its meanings (e2b src/errors.ts)
+  if (name === 'ServiceBusyError' && call === 'create') return new ProviderQuotaError(message, details);
   if (name === 'NotEnoughSpaceError') return new DiskFullError(message, details);
-  if (isConnectionFailure(error, name)) return new NetworkError(message, details);
-  if (call === 'create') return createError(status, message, details);
-  if (call === 'control')
-    return status === 404 || name === 'SandboxNotFoundError'
-      ? new SandboxLostError(message, details)
-      : controlError(status, message, details);
-  // The SDK has asked the sandbox's /health: this one says that it is gone (e2b src/envd/rpc.ts).
-  if (name === 'TimeoutError' && /was killed or reached its end of life/.test(message))
-    return new SandboxLostError(message, details);
-  // 502 and `unavailable` are E2B's proxy saying that there is no such sandbox; a 429 comes out the same way.
-  if (name === 'SandboxNotFoundError' || (name === 'TimeoutError' && /likely due to sandbox timeout/.test(message))) {
-    return new SandboxLostError(message, details);
+  if (isOutOfTime(error, name)) return new NetworkError(message, { ...details, origin: 'provider' });
+  if (call !== 'create' && status !== null && status >= 500 && !isDead(name, message)) {
+    return new NetworkError(message, { ...details, origin: 'provider' });
   }
-  if (call === 'files')
-    return new TransferError(message, {
-      ...details,
-      retryable: name !== 'FileNotFoundError' && name !== 'InvalidArgumentError',
-    });
-  return new ExecError(message, { ...details, retryable: name !== 'InvalidArgumentError' });
+  if (isConnectionFailure(error, name)) return new NetworkError(message, details);
+  switch (call) {
+    case 'create':
+      return createError(name, status, message, details);
+    case 'control':
+      return status === 404 || name === 'SandboxNotFoundError'
+        ? new SandboxLostError(message, details)
+        : new SandboxCreateError(message, { ...details, retryable: false });
+    case 'files':
+      if (isDead(name, message)) return new SandboxLostError(message, details);
+      return new TransferError(message, { ...details, retryable: !isFinal(name) });
+    case 'exec':
+      if (isDead(name, message)) return new SandboxLostError(message, details);
+      return new ExecError(message, { ...details, retryable: !isFinal(name) });
+  }
 }
 
-function createError(status: unknown, message: string, details: ErrorDetails): PlumblineError {
-  // A template that is gone, or a request that the API refuses, will be refused again.
-  const final = status === 400 || status === 403 || status === 404;
+/** Of the answer, which the SDK keeps in a field, in its words (`404: …`), or behind Connect's (`[unknown] HTTP 500`); else null. */
+export function statusOf(error: unknown): number | null {
+  const { statusCode } = (error ?? {}) as { statusCode?: unknown };
+  if (typeof statusCode === 'number') return statusCode;
+  const written = error instanceof Error ? /^(\d{3}): |\bHTTP (\d{3})$/.exec(error.message) : null;
+  return written === null ? null : Number(written[1] ?? written[2]);
+}
+
+/** A template that is gone or too old, or a request that is refused, by the API or the SDK, will be refused again. */
+function createError(name: string, status: number | null, message: string, details: ErrorDetails): PlumblineError {
+  const final = isFinal(name) || name === 'TemplateError' || (status !== null && status < 500);
   return new SandboxCreateError(message, { ...details, retryable: !final });
 }
 
-function controlError(status: unknown, message: string, details: ErrorDetails): PlumblineError {
-  if (typeof status === 'number' && status >= 500) return new NetworkError(message, { ...details, origin: 'provider' });
-  return new SandboxCreateError(message, { ...details, retryable: false });
+function isFinal(name: string): boolean {
+  return name === 'FileNotFoundError' || name === 'InvalidArgumentError';
 }
 
-/** Undici's own errors, an expired request, a reply that is no JSON, a stream that was cut. */
+/**
+ * 502 and `unavailable` are E2B's proxy saying that there is no such sandbox; a 429 comes out the same way. Or the SDK has asked the
+ * sandbox's /health, and says itself that it is gone (e2b src/envd/rpc.ts).
+ */
+function isDead(name: string, message: string): boolean {
+  if (name === 'SandboxNotFoundError') return true;
+  return name === 'TimeoutError' && /likely due to sandbox timeout|was killed or reached its end of life/.test(message);
+}
+
+/** No answer within our limit for one; the limit of a command, `[deadline_exceeded]`, is not that. */
+function isOutOfTime(error: unknown, name: string): boolean {
+  if (!(error instanceof Error) || name !== 'TimeoutError') return false;
+  return !isDead(name, error.message) && !/\[deadline_exceeded\]/.test(error.message);
+}
+
+/** Undici's own errors, a reply that is no JSON or none of ours, a stream that was cut. */
 function isConnectionFailure(error: unknown, name: string): boolean {
   if (!(error instanceof Error)) return false;
   if (name === 'TypeError' && /fetch failed|terminated/.test(error.message)) return true;
-  if (name === 'SyntaxError') return true;
-  if (name === 'TimeoutError' && !/sandbox timeout|end of life|\[deadline_exceeded\]/.test(error.message)) return true;
-  if (name === 'AbortError') return true;
+  if (name === 'SyntaxError' || name === 'AbortError') return true;
   if (
     name === 'SandboxError' &&
     /\[unknown\]|\[internal\]|\[aborted\]|Process exited without a result/.test(error.message)
   )
     return true;
-  return /Expected (start event|to receive information)/.test(error.message);
+  return /Expected (start event|to receive information)|Response data is missing/.test(error.message);
 }
 
-/** The call certainly had no effect: another try cannot make a second sandbox. */
+/** The call certainly had no effect, and another one may: it cannot make a second sandbox. */
 export function hadNoEffect(error: PlumblineError): boolean {
   if (error.type === 'ProviderRateLimitError') return true;
   // a 503 may be a gateway's, whatever has happened behind it; the limit on running sandboxes is a refusal
   if (error.type === 'ProviderQuotaError')
-    return (error.details.cause as Error | undefined)?.name !== 'ServiceBusyError';
+    return error.retryable && (error.details.cause as Error | undefined)?.name !== 'ServiceBusyError';
   return (
     error.type === 'NetworkError' &&
     /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(String((error.details.cause as Error | undefined)?.cause))
