@@ -30,7 +30,8 @@ export interface ResourceRequest {
 
 /** The path taken to an image, and where its bytes come from. */
 export type ImageOrigin = 'prebuilt' | 'built' | 'replayed';
-export type Provenance = 'pull' | 'build' | 'archive' | 'bootstrap';
+/** `unknown`: behind an emulator, which does not tell. */
+export type Provenance = 'pull' | 'build' | 'archive' | 'bootstrap' | 'unknown';
 
 /** HEALTHCHECK of an image, with Docker's defaults filled in. */
 export interface ImageHealthcheck {

@@ -7,9 +7,11 @@ import { basename, dirname, join } from 'node:path';
 import { EnvironmentDefinitionError } from '../../exception/errors.js';
 import { readDockerfile } from '../../image/context-digest.js';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
-import type { ImageSource } from '../../model/image.js';
+import type { ImageSource, Platform } from '../../model/image.js';
 import { CONTEXT_TAR, stageContext } from '../remote/context-stage.js';
 import { contextFacts, readContext, writeContextTar } from '../remote/context-tar.js';
+import type { Bases, DockerfileSource } from '../remote/image-identity.js';
+import { pinBases, pinnedName } from '../remote/pin-bases.js';
 import type { ContextItem } from './sdk.js';
 
 export interface BuildInput {
@@ -24,9 +26,17 @@ export interface BuildInput {
 const EPILOGUE = 'USER root\nENTRYPOINT []\n';
 
 /** @param tmp for the tar and copies @throws EnvironmentDefinitionError with the line that cannot be passed on */
-export async function buildInput(source: ImageSource, tmp: string): Promise<BuildInput> {
-  if (source.kind === 'prebuilt') return { dockerfile: `FROM ${source.ref}\n${EPILOGUE}`, context: [] };
-  const { entries, staged, dockerfile } = await stagedDockerfile(source.contextDir, source.dockerfile);
+export async function buildInput(
+  source: ImageSource,
+  platform: Platform,
+  bases: Bases,
+  tmp: string,
+): Promise<BuildInput> {
+  if (source.kind === 'prebuilt') {
+    const base = pinnedName(source.ref, bases.get(source.ref) ?? null);
+    return { dockerfile: `FROM ${base}\n${EPILOGUE}`, context: [] };
+  }
+  const { entries, staged, dockerfile } = await stagedDockerfile(source, platform, bases);
   const context: ContextItem[] = [];
   if (staged.needsContext) {
     await writeContextTar(entries, join(tmp, CONTEXT_TAR));
@@ -42,9 +52,13 @@ export async function buildInput(source: ImageSource, tmp: string): Promise<Buil
 }
 
 /** The rewriting alone: nothing is written. @throws EnvironmentDefinitionError */
-export async function stagedDockerfile(contextDir: string, path: string) {
-  const text = (await readDockerfile(contextDir, path)).toString('utf8');
+export async function stagedDockerfile(
+  { contextDir, dockerfile: path }: DockerfileSource,
+  platform: Platform,
+  bases: Bases,
+) {
   const file = basename(path);
+  const text = pinBases((await readDockerfile(contextDir, path)).toString('utf8'), file, platform, bases);
   const model = parseDockerfile(text, file);
   const entries = await readContext(contextDir, path);
   const staged = await stageContext(text, model, contextFacts(entries));

@@ -16,12 +16,12 @@ import { knownBuildFailure } from '../remote/build-failure.js';
 import type { Attempt } from '../remote/calls.js';
 import { foundOrMade } from '../remote/found-or-made.js';
 import { imageDefaults } from '../remote/image-defaults.js';
-import { imageDigest, imageName, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { identify, imageName, preparedImage, sourceOf } from '../remote/image-identity.js';
 import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead, type Planner } from '../remote/replay.js';
 import { followBuildLog, type HeardLog } from './build-log.js';
 import { again, asSnapshot, type Cloud, unlessMissing } from './calls.js';
-import { buildInput } from './context.js';
+import { type BuildInput, buildInput } from './context.js';
 import { type DaytonaCall, statusOf } from './errors.js';
 import { type SnapshotSize, snapshotSize } from './resources.js';
 import type { ContextItem, SnapshotDto } from './sdk.js';
@@ -51,16 +51,18 @@ export async function prepareSnapshot(
   const { cloud, baseConfigs, emulated } = preparer;
   const size = snapshotSize(spec.resources);
   const baked = Object.fromEntries(Object.entries(size).map(([key, value]) => [key, String(value)]));
-  const digest = await imageDigest(spec, { recipe: RECIPE, target: cloud.target ?? '', ...baked });
-  const name = `${imageName(digest)}${ctx.forceBuild ? `-fb-${randomBytes(4).toString('hex')}` : ''}`;
-  const defaults = await imageDefaults(sourceOf(spec), remotePlatform(emulated), baseConfigs, ctx.signal);
-  const { warnings, healthcheck } = defaults;
+  const platform = remotePlatform(emulated);
+  const { warnings, healthcheck, bases } = await imageDefaults(sourceOf(spec), platform, baseConfigs, ctx.signal);
+  const extra = { recipe: RECIPE, target: cloud.target ?? '', ...baked };
+  const { digest, key } = await identify(spec, platform, bases, extra);
+  const name = `${imageName(key)}${ctx.forceBuild ? `-fb-${randomBytes(4).toString('hex')}` : ''}`;
   const result = (cacheHit: boolean) =>
-    preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] });
+    preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] }, emulated);
+  const input = (tmp: string) => buildInput(sourceOf(spec), platform, bases, tmp);
   const findActive = async () => ((await find(cloud, name, ctx))?.state === 'active' ? result(true) : null);
   return foundOrMade({ dir: preparer.lockDir, name }, ctx, findActive, async () => {
     try {
-      return result(!(await make(cloud, spec, name, size, ctx)));
+      return result(!(await make(cloud, input, name, size, ctx)));
     } catch (error) {
       const prepareBase = (base: ImageSpec, at: PrepareContext) => prepareSnapshot(preparer, base, at);
       const { ref, warning } = await baseInstead(error, { image: spec, plan: preparer.plan, prepareBase }, ctx);
@@ -79,7 +81,7 @@ async function find(cloud: Cloud, name: string, ctx: PrepareContext): Promise<Sn
 /** Until it is active, whoever builds it. @returns whether it was built here */
 async function make(
   cloud: Cloud,
-  spec: ImageSpec,
+  input: (tmp: string) => Promise<BuildInput>,
   name: string,
   size: SnapshotSize,
   ctx: PrepareContext,
@@ -102,7 +104,7 @@ async function make(
             providerState: 'missing',
           });
         }
-        if (!built || missing > MAX_MISSING / 2) built = await create(cloud, spec, name, size, ctx);
+        if (!built || missing > MAX_MISSING / 2) built = await create(cloud, input, name, size, ctx);
         await sleep(cloud.pollMs, ctx.signal);
         continue;
       }
@@ -139,14 +141,14 @@ async function make(
 /** True also when somebody else was first: then that one is waited for. */
 async function create(
   cloud: Cloud,
-  spec: ImageSpec,
+  input: (tmp: string) => Promise<BuildInput>,
   name: string,
   size: SnapshotSize,
   ctx: PrepareContext,
 ): Promise<boolean> {
   const tmp = await mkdtemp(join(tmpdir(), 'plumbline-daytona-'));
   try {
-    const { dockerfile, context } = await buildInput(sourceOf(spec), tmp);
+    const { dockerfile, context } = await input(tmp);
     ctx.onEvent('sending the build context');
     const contextHashes = await sendContext(cloud, context, ctx);
     // equal text is built once for all; a forced build must differ

@@ -79,7 +79,9 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
       ),
 
     unsupportedImage: (image) =>
-      unsupportedImage(image, 'Daytona', emulated, (source) => stagedDockerfile(source.contextDir, source.dockerfile)),
+      unsupportedImage(image, 'Daytona', emulated, (source) =>
+        stagedDockerfile(source, remotePlatform(emulated), new Map()),
+      ),
 
     prepare: async (image, ctx) => prepareSnapshot(await preparer(), image, ctx),
 

@@ -4,13 +4,13 @@ import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { globalArgs, platformArgs } from '../../image/dockerfile/args.js';
+import { rewriteBases } from '../../image/dockerfile/base-rewrite.js';
 import type { Dockerfile } from '../../image/dockerfile/model.js';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
 import { baseImages } from '../../image/dockerfile/requirements.js';
 import { expandWord } from '../../image/dockerfile/shell-lexer.js';
 import type { PrepareContext } from '../../model/provider.js';
 import type { Labels } from '../labels.js';
-import { rewriteBases } from './base-rewrite.js';
 import { classifyBuildFailure } from './build-log.js';
 import { BUILDKIT_ENV, type Builder, CLASSIC_ENV } from './builder.js';
 import { lacksFrontendImage, unknownToFrontend, unsupportedFrontend, withoutSyntax } from './frontend.js';

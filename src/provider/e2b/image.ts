@@ -10,9 +10,10 @@ import type { ImageSpec, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
 import { foundOrMade } from '../remote/found-or-made.js';
 import { runtimeDefaults } from '../remote/image-config.js';
-import { imageDigest, imageName, preparedImage } from '../remote/image-identity.js';
+import { imageDefaults } from '../remote/image-defaults.js';
+import { identify, imageName, preparedImage, sourceOf } from '../remote/image-identity.js';
 import type { ImagePlan } from '../remote/image-plan.js';
-import { assertPlatform } from '../remote/platform.js';
+import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead } from '../remote/replay.js';
 import { buildTemplate, isRepeatable } from './build.js';
 import { again, limited } from './calls.js';
@@ -25,14 +26,16 @@ export async function prepareTemplate(
   ctx: PrepareContext,
 ): Promise<PreparedImage> {
   assertPlatform(spec, 'E2B', preparer.emulated);
-  const { cloud } = preparer;
+  const { cloud, emulated, baseConfigs } = preparer;
+  const platform = remotePlatform(emulated);
   const size = templateSize(spec.resources);
   const extra = { recipe: RECIPE, cpus: String(size.cpuCount), memory: String(size.memoryMB) };
-  const digest = await imageDigest(spec, extra);
-  const name = imageName(digest);
+  const { bases } = await imageDefaults(sourceOf(spec), platform, baseConfigs, ctx.signal);
+  const { digest, key } = await identify(spec, platform, bases, extra);
+  const name = imageName(key);
   const result = (cacheHit: boolean, { warnings, config }: ImagePlan) => {
     const { healthcheck } = runtimeDefaults(config.config);
-    return preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] });
+    return preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] }, emulated);
   };
   const { policy } = cloud;
   const { signal, onEvent } = ctx;

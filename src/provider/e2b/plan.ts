@@ -9,6 +9,7 @@ import type { Web } from '../../util/web.js';
 import { type BaseConfigs, usualConfig } from '../remote/base-config.js';
 import { imageName, sourceOf } from '../remote/image-identity.js';
 import { type ImagePlan, planDockerfile, unknownBase } from '../remote/image-plan.js';
+import { pinnedName } from '../remote/pin-bases.js';
 import { remotePlatform } from '../remote/platform.js';
 import type { Planner } from '../remote/replay.js';
 import { buildTemplate, isRepeatable } from './build.js';
@@ -44,7 +45,11 @@ export async function translate(
   emulated: boolean,
 ): Promise<void> {
   const signal = new AbortController().signal;
-  const baseConfigs: BaseConfigs = async (_ref, platform) => ({ config: usualConfig(platform), known: false });
+  const baseConfigs: BaseConfigs = async (_ref, platform) => ({
+    config: usualConfig(platform),
+    known: false,
+    digest: null,
+  });
   const filesOf = async (): Promise<never> => {
     throw new Error('unreachable: without a directory no file is asked for');
   };
@@ -62,9 +67,10 @@ export async function planOf(
   const source = sourceOf(spec);
   const platform = spec.platform ?? remotePlatform(preparer.emulated);
   if (source.kind === 'prebuilt') {
-    const { config, known } = await baseConfigs(source.ref, platform, ctx.signal);
+    const { config, known, digest } = await baseConfigs(source.ref, platform, ctx.signal);
     const runtime = { ...config, config: config.config ?? {} };
-    return { base: source.ref, steps: [], config: runtime, warnings: known ? [] : [unknownBase(source.ref)] };
+    const base = pinnedName(source.ref, digest);
+    return { base, steps: [], config: runtime, warnings: known ? [] : [unknownBase(source.ref)] };
   }
   return planDockerfile({
     ...source,

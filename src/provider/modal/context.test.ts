@@ -103,7 +103,7 @@ describe('unsupportedImage', () => {
       },
       'Modal',
       false,
-      (source) => translated(source.contextDir, source.dockerfile),
+      (source) => translated(source, 'linux/amd64', new Map()),
     );
   };
 

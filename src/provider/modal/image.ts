@@ -6,21 +6,17 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import {
-  type ErrorDetails,
-  ImageBuildError,
-  ImagePullError,
-  type PlumblineError,
-  RegistryRateLimitError,
-} from '../../exception/errors.js';
+import { type ErrorDetails, ImageBuildError, ImagePullError, type PlumblineError } from '../../exception/errors.js';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
 import { parseReference } from '../../image/reference.js';
 import type { CredentialSource } from '../../image/registry/credentials.js';
-import type { ImageSpec, PreparedImage } from '../../model/image.js';
+import type { ImageSpec, Platform, PreparedImage } from '../../model/image.js';
 import type { PrepareContext } from '../../model/provider.js';
 import type { BaseConfigs } from '../remote/base-config.js';
+import { knownBuildFailure } from '../remote/build-failure.js';
 import { imageDefaults } from '../remote/image-defaults.js';
-import { imageDigest, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { type Bases, type DockerfileSource, identify, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { pinBases, pinnedName } from '../remote/pin-bases.js';
 import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead, type Planner } from '../remote/replay.js';
 import { again, type Cloud, limited } from './calls.js';
@@ -53,15 +49,18 @@ export interface Preparer {
 export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: PrepareContext): Promise<PreparedImage> {
   assertPlatform(spec, 'Modal', preparer.emulated);
   const source = sourceOf(spec);
-  const digest = await imageDigest(spec, {});
-  const defaults = await imageDefaults(source, remotePlatform(preparer.emulated), preparer.baseConfigs, ctx.signal);
-  const { warnings, healthcheck } = defaults;
+  const { emulated, baseConfigs } = preparer;
+  const platform = remotePlatform(emulated);
+  const { warnings, healthcheck, bases } = await imageDefaults(source, platform, baseConfigs, ctx.signal);
+  const { digest } = await identify(spec, platform, bases, {});
   const result = ({ imageId, cacheHit }: Built) =>
-    preparedImage(spec, { ref: imageId, digest, cacheHit, healthcheck, warnings: [...warnings] });
-  if (source.kind === 'prebuilt') return result(await fromRegistry(preparer, source.ref, [], ctx));
+    preparedImage(spec, { ref: imageId, digest, cacheHit, healthcheck, warnings: [...warnings] }, emulated);
+  if (source.kind === 'prebuilt') {
+    return result(await fromRegistry(preparer, pinnedName(source.ref, bases.get(source.ref) ?? null), [], ctx));
+  }
   const tmp = await mkdtemp(join(tmpdir(), 'plumbline-modal-'));
   try {
-    const definition = await dockerfileImage(preparer, source.contextDir, source.dockerfile, tmp, ctx);
+    const definition = await dockerfileImage(preparer, source, bases, tmp, ctx);
     return result(await build(preparer.cloud, definition, false, ctx));
   } catch (error) {
     const prepareBase = async (base: ImageSpec, at: PrepareContext) => {
@@ -112,21 +111,21 @@ async function registryImage(
 }
 
 async function dockerfileImage(
-  { cloud }: Preparer,
-  contextDir: string,
-  dockerfile: string,
+  { cloud, emulated }: Preparer,
+  source: DockerfileSource,
+  bases: Bases,
   tmp: string,
   ctx: PrepareContext,
 ): Promise<ImageDefinition> {
-  const { lines, scanned } = await translated(contextDir, dockerfile);
+  const { lines, scanned } = await translated(source, remotePlatform(emulated), bases);
   const context = await buildContext(scanned, tmp);
   const contextMountId = await mountContext(cloud, context, ctx);
   return { dockerfileCommands: lines, ...(contextMountId === null ? {} : { contextMountId }) };
 }
 
 /** @throws EnvironmentDefinitionError, with origin `provider` for what cannot be said to Modal */
-export async function translated(contextDir: string, dockerfile: string) {
-  const text = await readFile(dockerfile, 'utf8');
+export async function translated({ contextDir, dockerfile }: DockerfileSource, platform: Platform, bases: Bases) {
+  const text = pinBases(await readFile(dockerfile, 'utf8'), basename(dockerfile), platform, bases);
   const model = parseDockerfile(text, basename(dockerfile));
   const scanned = await scanContext(contextDir, dockerfile);
   return { lines: dockerfileLines(text, model, scanned.needsTar, scanned.isFile), scanned };
@@ -234,15 +233,11 @@ async function followBuild(
 export function buildError(end: ModalResult, imageId: string, log: string, prebuilt: boolean): PlumblineError {
   const said = describeBuild(end);
   const message = prebuilt ? `the image could not be pulled: ${said}` : `the build of ${imageId} failed: ${said}`;
-  const words = `${said}\n${log}`;
   const details: ErrorDetails = { log };
-  if (/toomanyrequests|429 Too Many Requests|pull rate limit/i.test(words)) {
-    return new RegistryRateLimitError(message, details);
-  }
+  const known = knownBuildFailure(said, log, message, details);
+  if (known !== null) return known;
   if (end.status !== FAILURE) return new ImageBuildError(message, { ...details, origin: 'provider', retryable: true });
-  const denied =
-    /pull access denied|manifest unknown|MANIFEST_UNKNOWN|unauthorized|failed to (?:pull|resolve|get) .*image/i;
-  if (prebuilt || denied.test(words)) return new ImagePullError(message, { ...details, retryable: false });
+  if (prebuilt) return new ImagePullError(message, { ...details, retryable: false });
   return new ImageBuildError(message, details);
 }
 

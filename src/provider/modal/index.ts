@@ -97,7 +97,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
     },
 
     unsupportedImage: (image) =>
-      unsupportedImage(image, 'Modal', emulated, (source) => translated(source.contextDir, source.dockerfile)),
+      unsupportedImage(image, 'Modal', emulated, (source) => translated(source, remotePlatform(emulated), new Map())),
 
     prepare: async (image, ctx) => prepareImage(await preparer(), image, ctx),
 

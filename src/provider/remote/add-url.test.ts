@@ -32,7 +32,7 @@ async function setUp() {
       contextDir: dir,
       dockerfile,
       platform: 'linux/amd64',
-      baseConfigs: async (_ref, platform) => ({ config: usualConfig(platform), known: true }),
+      baseConfigs: async (_ref, platform) => ({ config: usualConfig(platform), known: true, digest: null }),
       web: webAccess(env),
       signal: AbortSignal.timeout(10_000),
       tmp: dir,

@@ -1,4 +1,5 @@
-/** What an image says about itself (ENV, USER, WORKDIR, ENTRYPOINT, ONBUILD), from its registry: no layer is fetched. */
+/** What an image's name means now, and what the image says about itself (ENV, USER …), from its registry: no layer is fetched. */
+import { createHash } from 'node:crypto';
 import { ImagePullError } from '../../exception/errors.js';
 import {
   choosePlatform,
@@ -19,6 +20,8 @@ export interface BaseConfig {
   readonly config: OciImageConfig;
   /** False: the registry could not be reached, and what stands here is what most base images say. */
   readonly known: boolean;
+  /** What the name means now: of its index, where it is one, as `docker pull` prints it. Null: the registry could not be reached. */
+  readonly digest: string | null;
 }
 
 export type BaseConfigs = (ref: string, platform: Platform, signal: AbortSignal) => Promise<BaseConfig>;
@@ -48,15 +51,15 @@ async function lookUp(
   for (const [index, endpoint] of endpoints.entries()) {
     try {
       const client = await openRegistry(endpoint, reference.repository, access, signal);
-      return { config: await configOf(client, target, platform, ref, signal), known: true };
+      return { ...(await configOf(client, target, platform, ref, signal)), known: true };
     } catch (error) {
       signal.throwIfAborted();
       if (index < endpoints.length - 1) continue; // a mirror may fail in any way
-      if (isRegistryUnreachable(error)) return { config: usualConfig(platform), known: false };
+      if (isRegistryUnreachable(error)) break;
       throw error;
     }
   }
-  return { config: usualConfig(platform), known: false };
+  return { config: usualConfig(platform), known: false, digest: reference.digest };
 }
 
 async function configOf(
@@ -65,18 +68,24 @@ async function configOf(
   platform: Platform,
   what: string,
   signal: AbortSignal,
-): Promise<OciImageConfig> {
+): Promise<Pick<BaseConfig, 'config' | 'digest'>> {
   const manifestOf = async (name: string) => {
     const headers = { accept: MANIFEST_TYPES.join(', ') };
     const response = await client.get(`manifests/${name}`, { what, headers, signal });
-    return parseManifest(new Uint8Array(await response.arrayBuffer()), what);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    return { digest, document: parseManifest(bytes, what) };
   };
-  let document = await manifestOf(target);
-  if ('index' in document) document = await manifestOf(choosePlatform(document.index, platform, what).digest);
+  const top = await manifestOf(target);
+  let { document } = top;
+  if ('index' in document) {
+    document = (await manifestOf(choosePlatform(document.index, platform, what).digest)).document;
+  }
   if ('index' in document) throw new ImagePullError(`${what} is an index of indexes`, { retryable: false });
   const manifest: Manifest = document.manifest;
   const response = await client.get(`blobs/${manifest.config.digest}`, { what, signal });
-  return parseImageConfig(new Uint8Array(await response.arrayBuffer()), what);
+  const config = parseImageConfig(new Uint8Array(await response.arrayBuffer()), what);
+  return { config, digest: top.digest };
 }
 
 /** Docker's PATH, root, `/`, nothing that starts by itself: Debian, Ubuntu, Fedora and Alpine say just that. */

@@ -11,13 +11,16 @@ import { emptyState, inheritState, type StageState, stateOfConfig } from '../../
 import { globalArgs, platformArgs } from '../../image/dockerfile/args.js';
 import { LineError } from '../../image/dockerfile/lines.js';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
-import { targetStage } from '../../image/dockerfile/requirements.js';
+import { baseImages, targetStage } from '../../image/dockerfile/requirements.js';
 import type { ImageSource, Platform } from '../../model/image.js';
 import type { BaseConfigs } from './base-config.js';
 import { type RuntimeDefaults, runtimeDefaults } from './image-config.js';
+import type { Bases } from './image-identity.js';
 import { unknownBase } from './image-plan.js';
 
 export interface ImageDefaults extends RuntimeDefaults {
+  /** The image itself, or those that its Dockerfile takes from. */
+  readonly bases: Bases;
   readonly warnings: readonly { code: string; message: string }[];
 }
 
@@ -29,22 +32,26 @@ export async function imageDefaults(
   signal: AbortSignal,
 ): Promise<ImageDefaults> {
   if (source.kind === 'prebuilt') {
-    const { config, known } = await baseConfigs(source.ref, platform, signal);
-    return { ...runtimeDefaults(config.config), warnings: known ? [] : [unknownBase(source.ref)] };
+    const { config, known, digest } = await baseConfigs(source.ref, platform, signal);
+    const bases = new Map([[source.ref, digest]]);
+    return { ...runtimeDefaults(config.config), bases, warnings: known ? [] : [unknownBase(source.ref)] };
   }
   const text = await readFile(source.dockerfile, 'utf8').catch((cause: unknown) => {
     throw new EnvironmentDefinitionError(`${source.dockerfile} cannot be read`, { cause });
   });
   const model = parseDockerfile(text, basename(source.dockerfile));
   const warnings: { code: string; message: string }[] = [];
+  const bases = new Map<string, string | null>();
+  const look = async (ref: string, wanted: Platform) => {
+    const { config, known, digest } = await baseConfigs(ref, wanted, signal);
+    if (!known && !bases.has(ref)) warnings.push(unknownBase(ref));
+    bases.set(ref, digest);
+    return config;
+  };
   const nothing = async () => undefined;
   const engine: StageEngine<StageState> = {
     scratch: async (wanted) => emptyState(wanted),
-    async image(ref, wanted) {
-      const { config, known } = await baseConfigs(ref, wanted, signal);
-      if (!known) warnings.push(unknownBase(ref));
-      return stateOfConfig(config);
-    },
+    image: async (ref, wanted) => stateOfConfig(await look(ref, wanted)),
     inherit: async (finished) => inheritState(finished),
     run: nothing,
     copy: nothing,
@@ -60,7 +67,11 @@ export async function imageDefaults(
   };
   try {
     const state = await createStageBuilder(context, engine).build(targetStage(model, undefined));
-    return { ...runtimeDefaults(state.config.config), warnings };
+    // mounts of RUN take from images that no stage builds on
+    for (const ref of baseImages(model, {}, { hostPlatform: platform, platform })) {
+      if (!bases.has(ref)) await look(ref, platform);
+    }
+    return { ...runtimeDefaults(state.config.config), bases, warnings };
   } catch (error) {
     if (!(error instanceof LineError)) throw error;
     throw new EnvironmentDefinitionError(`${model.file}:${error.line}: ${error.message}`, { cause: error });

@@ -26,6 +26,7 @@ import type { Web } from '../../util/web.js';
 import type { BaseConfigs } from './base-config.js';
 import { runStepScript, workdirScript } from './build-script.js';
 import { type CopyArchive, planCopyArchives } from './image-copy.js';
+import { pinnedName } from './pin-bases.js';
 import { blamed, Untranslatable } from './unsupported-image.js';
 
 export interface PlannedStep {
@@ -83,10 +84,10 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
       throw new Untranslatable('FROM scratch cannot be built here: the provider needs a Linux distribution as base');
     },
     async image(ref, wanted) {
-      const { config, known } = await input.baseConfigs(ref, wanted, input.signal);
+      const { config, known, digest } = await input.baseConfigs(ref, wanted, input.signal);
       if (!known) warnings.push(unknownBase(ref));
       const { state, triggers } = stateOfConfig(config);
-      return { state: { ...state, base: ref, steps: [] }, triggers };
+      return { state: { ...state, base: pinnedName(ref, digest), steps: [] }, triggers };
     },
     async inherit(finished) {
       return { ...inheritState(finished), base: finished.base, steps: [...finished.steps] };
@@ -156,7 +157,7 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
 export function unknownBase(ref: string): { code: string; message: string } {
   return {
     code: 'BaseConfigUnknown',
-    message: `the registry of ${ref} cannot be reached from here: its ENV, USER, WORKDIR and ENTRYPOINT are taken to be the usual ones`,
+    message: `the registry of ${ref} cannot be reached from here: its ENV, USER, WORKDIR and ENTRYPOINT are taken to be the usual ones, and whether its tag has moved is not known`,
   };
 }
 

@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { readDockerfile } from '../../image/context-digest.js';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
+import type { Platform } from '../../model/image.js';
 import { CONTEXT_TAR, stageContext } from '../remote/context-stage.js';
 import { contextFacts, readContext, writeContextTar } from '../remote/context-tar.js';
+import type { Bases, DockerfileSource } from '../remote/image-identity.js';
+import { pinBases } from '../remote/pin-bases.js';
 import { flattenHeredocs, type InlineFile } from './heredocs.js';
 
 export interface StagedBuild extends AsyncDisposable {
@@ -17,9 +20,9 @@ export interface StagedBuild extends AsyncDisposable {
 }
 
 /** The rewriting alone: nothing is written. @throws EnvironmentDefinitionError for a Dockerfile that cannot be passed on */
-export async function translated(contextDir: string, dockerfile: string) {
-  const text = (await readDockerfile(contextDir, dockerfile)).toString('utf8');
+export async function translated({ contextDir, dockerfile }: DockerfileSource, platform: Platform, bases: Bases) {
   const file = basename(dockerfile);
+  const text = pinBases((await readDockerfile(contextDir, dockerfile)).toString('utf8'), file, platform, bases);
   const flat = flattenHeredocs(text, file);
   const entries = await readContext(contextDir, dockerfile);
   const staged = await stageContext(flat.text, parseDockerfile(flat.text, file), contextFacts(entries));
@@ -27,8 +30,9 @@ export async function translated(contextDir: string, dockerfile: string) {
 }
 
 /** @throws EnvironmentDefinitionError for a Dockerfile or context that cannot be passed on */
-export async function stageBuild(contextDir: string, dockerfile: string): Promise<StagedBuild> {
-  const { entries, staged, inline } = await translated(contextDir, dockerfile);
+export async function stageBuild(source: DockerfileSource, platform: Platform, bases: Bases): Promise<StagedBuild> {
+  const { contextDir } = source;
+  const { entries, staged, inline } = await translated(source, platform, bases);
   const root = await mkdtemp(join(tmpdir(), 'plumbline-tensorlake-'));
   try {
     const context = join(root, 'context');

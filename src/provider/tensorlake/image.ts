@@ -1,14 +1,15 @@
 /** Images: found under their registered name, else imported or built once. */
 import { randomBytes } from 'node:crypto';
 import { ImageBuildError, NetworkError, type PlumblineError } from '../../exception/errors.js';
-import type { ImageSpec, PreparedImage } from '../../model/image.js';
+import type { ImageSpec, Platform, PreparedImage } from '../../model/image.js';
 import type { PrepareContext, ProviderContext } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { bounded } from '../bounded.js';
 import type { BaseConfigs } from '../remote/base-config.js';
 import { foundOrMade } from '../remote/found-or-made.js';
 import { imageDefaults } from '../remote/image-defaults.js';
-import { imageDigest, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { type Bases, identify, preparedImage, sourceOf } from '../remote/image-identity.js';
+import { pinnedName } from '../remote/pin-bases.js';
 import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead, type Planner } from '../remote/replay.js';
 import { retrying } from '../remote/retry.js';
@@ -40,20 +41,23 @@ export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: Pre
   assertPlatform(spec, 'Tensorlake', preparer.emulated);
   const { cloud, baseConfigs, emulated } = preparer;
   const source = sourceOf(spec);
-  const digest = await imageDigest(spec, { recipe: RECIPE, disk: String(diskOf(spec.resources)) });
-  const known = source.kind === 'prebuilt' ? importedName(source.ref) : builtName(digest);
+  const platform = remotePlatform(emulated);
+  const { warnings, healthcheck, bases } = await imageDefaults(source, platform, baseConfigs, ctx.signal);
+  const extra = { recipe: RECIPE, disk: String(diskOf(spec.resources)) };
+  const { digest, key } = await identify(spec, platform, bases, extra);
+  const known = source.kind === 'prebuilt' ? importedName(source.ref, bases.get(source.ref) ?? null) : builtName(key);
   const name = ctx.forceBuild ? `${known}-fb-${randomBytes(4).toString('hex')}` : known;
-  const { healthcheck } = await imageDefaults(source, remotePlatform(emulated), baseConfigs, ctx.signal);
-  const result = (cacheHit: boolean) => preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [] });
+  const result = (cacheHit: boolean) =>
+    preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] }, emulated);
   ctx.onEvent('looking for the image');
   const findRegistered = async () => ((await isRegistered(cloud, name, ctx)) ? result(true) : null);
   return foundOrMade({ dir: preparer.lockDir, name }, ctx, findRegistered, async () => {
     try {
-      return result(!(await make(cloud, spec, name, ctx)));
+      return result(!(await make(cloud, { spec, platform, bases }, name, ctx)));
     } catch (error) {
       const prepareBase = (base: ImageSpec, at: PrepareContext) => prepareImage(preparer, base, at);
       const { ref, warning } = await baseInstead(error, { image: spec, plan: preparer.plan, prepareBase }, ctx);
-      return { ...result(false), source: 'replayed', ref, warnings: [warning] };
+      return { ...result(false), source: 'replayed', ref, warnings: [...warnings, warning] };
     }
   });
 }
@@ -75,22 +79,28 @@ async function isRegistered(at: Cloud, name: string, { signal, onEvent }: Provid
   });
 }
 
+interface Wanted {
+  readonly spec: ImageSpec;
+  readonly platform: Platform;
+  readonly bases: Bases;
+}
+
 /** @returns false when somebody else registered it meanwhile */
-async function make(at: Cloud, image: ImageSpec, name: string, ctx: PrepareContext): Promise<boolean> {
-  const source = sourceOf(image);
+async function make(at: Cloud, { spec, platform, bases }: Wanted, name: string, ctx: PrepareContext): Promise<boolean> {
+  const source = sourceOf(spec);
   const kind = source.kind === 'prebuilt' ? 'import' : 'build';
   const what = source.kind === 'prebuilt' ? `import of ${source.ref}` : `build of ${source.dockerfile}`;
   const options: SdkBuildOptions = {
     registeredName: name,
-    diskMb: diskOf(image.resources),
-    builderDiskMb: Math.max(diskOf(image.resources), BUILDER_DISK_MB),
+    diskMb: diskOf(spec.resources),
+    builderDiskMb: Math.max(diskOf(spec.resources), BUILDER_DISK_MB),
     ...(at.config.dockerCompat ? { dockerCompat: true } : {}),
   };
   const heard = listenTo(ctx);
-  await using staged = source.kind === 'prebuilt' ? null : await stageBuild(source.contextDir, source.dockerfile);
+  await using staged = source.kind === 'prebuilt' ? null : await stageBuild(source, platform, bases);
   const work = () =>
     source.kind === 'prebuilt'
-      ? at.sdk.images.import(source.ref, options, heard.emit)
+      ? at.sdk.images.import(pinnedName(source.ref, bases.get(source.ref) ?? null), options, heard.emit)
       : at.sdk.images.build(staged?.dockerfile ?? source.dockerfile, options, heard.emit);
   // Building twice registers once: the name is the content's. A build whose own step failed is not retryable.
   const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';

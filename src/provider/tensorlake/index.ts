@@ -61,7 +61,9 @@ export function createTensorlakeProvider(options: ProviderOptions): SandboxProvi
     preflight: (signal) => preflight(config, load, signal),
 
     unsupportedImage: (image) =>
-      unsupportedImage(image, 'Tensorlake', emulated, (source) => translated(source.contextDir, source.dockerfile)),
+      unsupportedImage(image, 'Tensorlake', emulated, (source) =>
+        translated(source, remotePlatform(emulated), new Map()),
+      ),
 
     prepare: async (image, ctx) => prepareImage(await preparer(), image, ctx),
 

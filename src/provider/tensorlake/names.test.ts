@@ -24,8 +24,15 @@ test('names of others are not ours', () => {
 });
 
 test('imported images have the names that Harbor gives them', () => {
-  expect(importedName('Docker.io/library/alpine:3.19')).toMatch(/^docker-io-library-alpine-3-19-[0-9a-f]{8}$/);
-  expect(importedName('a:1')).not.toBe(importedName('a_1'));
+  expect(importedName('Docker.io/library/alpine:3.19', null)).toMatch(/^docker-io-library-alpine-3-19-[0-9a-f]{8}$/);
+  expect(importedName('a:1', null)).not.toBe(importedName('a_1', null));
+});
+
+test('what a tag means now is part of the name; a reference that cannot move has Harbor’s', () => {
+  const [one, two] = ['1', '2'].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string];
+  expect(importedName('a:1', one)).toBe(`${importedName('a:1', null)}-${'1'.repeat(12)}`);
+  expect(importedName('a:1', two)).not.toBe(importedName('a:1', one));
+  expect(importedName(`a@${one}`, one)).toBe(importedName(`a@${one}`, null));
 });
 
 test('built images are named by their content', () => {

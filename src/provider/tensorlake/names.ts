@@ -22,11 +22,21 @@ export function expiryOf(name: string): string | null {
   return found === undefined ? null : new Date(Number.parseInt(found, 36) * 1000).toISOString();
 }
 
+/** Digits of a digest in a name: 48 bits, beside what the name itself says. */
+const DIGEST_DIGITS = 12;
+
 /**
  * The registered name of an imported image. Harbor's rule (harbor 0.20, environments/tensorlake.py), so that images which it or
- * others have registered are found.
+ * others have registered are found; but such a name does not say when its tag was looked at. Where it is known what the tag means
+ * now, that is part of the name, and an image of the same tag before it moved is another one.
+ * @param digest of the image that the tag means now; null: not known
  */
-export function importedName(ref: string): string {
+export function importedName(ref: string, digest: string | null): string {
+  const moves = digest !== null && !ref.includes('@');
+  return moves ? `${harborName(ref)}-${digest.slice('sha256:'.length).slice(0, DIGEST_DIGITS)}` : harborName(ref);
+}
+
+function harborName(ref: string): string {
   const words = ref
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
@@ -34,9 +44,9 @@ export function importedName(ref: string): string {
   return `${words}-${sha256(ref.trim()).slice(0, HASH)}`;
 }
 
-/** The registered name of an image that we built, from its content digest `sha256:<hex>`. */
-export function builtName(digest: string): string {
-  return `plumbline-${digest.replace('sha256:', '').slice(0, 32)}`;
+/** The registered name of an image that we built. @param key `sha256:<hex>`, as in `ImageIdentity` */
+export function builtName(key: string): string {
+  return `plumbline-${key.replace('sha256:', '').slice(0, 32)}`;
 }
 
 function sha256(text: string): string {

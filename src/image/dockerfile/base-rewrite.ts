@@ -1,5 +1,5 @@
 /** A Dockerfile whose base images go by other names: BuildKit before 0.11 has no named contexts that could say it outside. */
-import type { Dockerfile } from '../../image/dockerfile/model.js';
+import type { Dockerfile } from './model.js';
 
 /**
  * @param renamed expanded image name → the name to use. Every FROM, `--from=` and `from=` that expands to it is rewritten;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseDockerfile } from '../../image/dockerfile/parse.js';
 import { rewriteBases } from './base-rewrite.js';
+import { parseDockerfile } from './parse.js';
 
 const RENAMED = new Map([['debian:bookworm-slim', 'plumbline/bootstrap:x']]);
 
