@@ -53,6 +53,7 @@ export function lifecycleRoutes(cloud: Cloud): Route[] {
         const found = box(request);
         cloud.boxes.delete(found.id);
         await terminate(cloud, found, 'deleted');
+        await found.starting; // one that is deleted while it starts is gone from the backend, too, when this is answered
         return { status: 200, body: {} };
       },
     },
@@ -90,6 +91,7 @@ async function create(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
     createdAt: Date.now(),
     status: 'pending',
     terminationReason: null,
+    starting: null,
     row: null,
     table: null,
     processes: new Map(),
@@ -97,7 +99,7 @@ async function create(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
   };
   cloud.boxes.set(id, box);
   if (request.fault?.kind !== 'stuck') {
-    start(cloud, box, template).catch((error: unknown) => {
+    box.starting = start(cloud, box, template).catch((error: unknown) => {
       box.status = 'terminated';
       box.terminationReason = `failed to start: ${errorMessage(error)}`;
     });

@@ -62,6 +62,8 @@ export interface Box {
   readonly createdAt: number;
   status: 'pending' | 'running' | 'terminated';
   terminationReason: string | null;
+  /** Settles when it runs or has failed to; null where nothing is started. */
+  starting: Promise<void> | null;
   row: EmulatedSandbox | null;
   table: ProcessTable | null;
   readonly processes: Map<number, DaemonProcess>;
