@@ -3,6 +3,7 @@
  * only when it is used, and does not export the class of gRPC failures. Each case stands with a captured message in errors.test.ts.
  */
 import {
+  DiskFullError,
   type ErrorDetails,
   ExecError,
   NetworkError,
@@ -50,7 +51,9 @@ export function modalError(error: unknown, call: ModalCall, what: string): Plumb
       return new SandboxCreateError(message, { ...details, retryable: false });
     case 'NotFoundError':
     case 'ConflictError':
-      return call === 'create'
+    case 'ClientClosedError': // this handle was given up
+      // an environment that is not there looks like a missing app, which else is made
+      return call === 'create' || /\bApp '.*' not found/.test(message)
         ? new SandboxCreateError(message, { ...details, retryable: false })
         : new SandboxLostError(message, details);
     case 'TimeoutError':
@@ -62,6 +65,7 @@ export function modalError(error: unknown, call: ModalCall, what: string): Plumb
     default:
       break;
   }
+  if (/no space left on device/i.test(message)) return new DiskFullError(message, details);
   // a file that is not there or not to be written is the same at the next try; the SDK's own "unexpected error" may not be
   if (/^SandboxFilesystem\w+Error$/.test(name) && name !== 'SandboxFilesystemError') {
     return new TransferError(message, { ...details, retryable: false });
@@ -76,10 +80,9 @@ function grpcError(code: number, call: ModalCall, message: string, details: Erro
       return new ProviderAuthError(message, details);
     case RESOURCE_EXHAUSTED:
       if (/message larger than max/i.test(message)) return byCall(call, message, { ...details, retryable: false });
-      return /rate|too many|throttl|try again/i.test(message)
+      return /\brate\b|too many|throttl|try again/i.test(message)
         ? new ProviderRateLimitError(message, details)
         : new ProviderQuotaError(message, details);
-    case UNAVAILABLE:
     case CANCELLED:
       return new NetworkError(message, details);
     case DEADLINE_EXCEEDED:
@@ -91,10 +94,14 @@ function grpcError(code: number, call: ModalCall, message: string, details: Erro
         : new SandboxLostError(message, details);
     case INVALID_ARGUMENT:
       return byCall(call, message, { ...details, retryable: false });
+    // each is what grpc-js says of a broken connection, and what a server answers that is itself at a loss
+    case UNAVAILABLE:
     case UNKNOWN:
     case INTERNAL:
       if (isBrokenTransport(message)) return new NetworkError(message, details);
-      return byCall(call, message, details);
+      return call === 'create'
+        ? new SandboxCreateError(message, details)
+        : new NetworkError(message, { ...details, origin: 'provider' });
     default:
       return byCall(call, message, { ...details, retryable: false });
   }
@@ -108,9 +115,9 @@ function byCall(call: ModalCall, message: string, details: ErrorDetails): Plumbl
   return new NetworkError(message, { ...details, origin: 'provider' });
 }
 
-/** grpc-js gives cut streams and unreadable replies as INTERNAL, as it does the server's own failures. */
+/** Cut streams, unreadable replies and connections that were not made, in grpc-js's words. */
 function isBrokenTransport(message: string): boolean {
-  return /RST_STREAM|ECONNRESET|socket hang up|parsing error|index out of range|invalid wire type|illegal tag|end-group/i.test(
+  return /RST_STREAM|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|No connection established|Connection dropped|Name resolution failed|GOAWAY|socket hang up|parsing error|index out of range|invalid wire type|illegal tag|end-group/i.test(
     message,
   );
 }
@@ -124,5 +131,6 @@ export function grpcCode(error: unknown): number | null {
 
 /** Another try may help and cannot do anything twice: for calls that only look, or whose effect a second try repeats. */
 export function isRepeatable(error: PlumblineError): boolean {
-  return error.type === 'NetworkError' || error.type === 'ProviderRateLimitError';
+  const passing = ['NetworkError', 'ProviderRateLimitError', 'SandboxCreateError'];
+  return error.retryable && passing.includes(error.type);
 }
