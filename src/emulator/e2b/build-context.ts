@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ImageSource } from '../../model/image.js';
 import { HttpError } from '../core/routes.js';
-import { type Cloud, findTemplate } from './state.js';
+import { type Cloud, findTemplate, readyBuild } from './state.js';
 
 const run = promisify(execFile);
 
@@ -73,9 +73,9 @@ export async function buildContext(cloud: Cloud, request: BuildRequest): Promise
 
 function baseOf(cloud: Cloud, request: BuildRequest): string {
   if (request.fromImage !== null) return request.fromImage;
-  const template = findTemplate(cloud, request.fromTemplate ?? '');
-  if (template?.ready == null) throw new HttpError(404, { code: 404, message: 'base template not found' });
-  return template.ready.image.ref;
+  const build = readyBuild(findTemplate(cloud, request.fromTemplate ?? ''));
+  if (build === null) throw new HttpError(404, { code: 404, message: 'base template not found' });
+  return build.result.image.ref;
 }
 
 /** Unpacks the uploaded archive into a folder of the context of its own. */

@@ -14,6 +14,7 @@ export const E2B_CALLS: EmulatedCalls = {
   'template.file': { what: 'ask where to upload a part of the context' },
   'template.upload': { what: 'upload a part of the context' },
   'template.start': { what: 'start a build', acts: ['stuck', 'build-failure'] },
+  'template.tag': { what: 'give a finished build another tag' },
   'template.status': { what: 'look at a build' },
   'envd.health': { what: 'whether the daemon answers' },
   'process.start': { what: 'start a command and follow it', acts: ['death'] },

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { NetworkPolicy } from '../../model/provider.js';
 import { type EmulatorRequest, HttpError, type Reply, type Route } from '../core/routes.js';
 import { type EmulatedSandbox, randomId } from '../core/sandboxes.js';
-import { type Cloud, ENVD_VERSION, findTemplate, openEnvd, type Template } from './state.js';
+import { type Cloud, ENVD_VERSION, findTemplate, openEnvd, readyBuild, type Template } from './state.js';
 
 const DEFAULT_TIMEOUT_SEC = 300;
 /** The Pro plan's; Hobby has 1 h. */
@@ -71,24 +71,28 @@ export function sandboxRoutes(cloud: Cloud): Route[] {
 async function createSandbox(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
   const body = await request.json();
   const wanted = String(body['templateID'] ?? '');
-  const template = findTemplate(cloud, wanted);
-  const ready = template?.ready ?? null;
-  if (template === null || ready === null) {
+  const named = findTemplate(cloud, wanted);
+  const build = readyBuild(named);
+  const { template } = named;
+  if (template === null || build === null) {
     throw new HttpError(404, { code: 404, message: `template '${wanted}' not found` });
   }
   const id = randomId();
   const userEnvs = record(body['envVars']);
   const row = await cloud.sandboxes.create({
     id,
-    image: ready.image,
+    image: build.result.image,
     metadata: record(body['metadata']),
     lifetimeMs: seconds(body['timeout'] ?? DEFAULT_TIMEOUT_SEC) * 1000,
-    resources: { cpus: ready.build.cpuCount, memoryMb: ready.build.memoryMB, storageMb: null, gpus: null },
+    resources: { cpus: build.cpuCount, memoryMb: build.memoryMB, storageMb: null, gpus: null },
     network: policy(body),
   });
   const envs = { E2B_SANDBOX: 'true', E2B_SANDBOX_ID: id, E2B_TEMPLATE_ID: template.id, ...userEnvs };
-  const { user, workdir } = ready;
-  cloud.envds.set(id, openEnvd(row, template, { user, workdir, envs, accessToken: randomBytes(16).toString('hex') }));
+  const { user, workdir } = build.result;
+  cloud.envds.set(
+    id,
+    openEnvd(row, { template, build, user, workdir, envs, accessToken: randomBytes(16).toString('hex') }),
+  );
   return { status: 201, body: created(cloud, row) };
 }
 
@@ -141,7 +145,7 @@ function created(cloud: Cloud, row: EmulatedSandbox): object {
 }
 
 function info(cloud: Cloud, row: EmulatedSandbox): object {
-  const template = templateOf(cloud, row);
+  const { template, build } = cloud.envds.get(row.id) ?? {};
   return {
     sandboxID: row.id,
     templateID: template?.id,
@@ -152,8 +156,8 @@ function info(cloud: Cloud, row: EmulatedSandbox): object {
     startedAt: row.startedAt.toISOString(),
     endAt: row.endsAt?.toISOString(),
     state: 'running',
-    cpuCount: template?.ready?.build.cpuCount,
-    memoryMB: template?.ready?.build.memoryMB,
+    cpuCount: build?.cpuCount,
+    memoryMB: build?.memoryMB,
     diskSizeMB: 10_240,
   };
 }

@@ -7,6 +7,8 @@ import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
 import type { TempFiles } from '../core/temp-files.js';
 
 export const API_KEY = 'e2b_emulated0000000000000000000000000000';
+/** Of builds and lookups that name none. */
+export const DEFAULT_TAG = 'default';
 export const ENVD_VERSION = '0.6.13';
 
 export interface BuildLogEntry {
@@ -22,27 +24,33 @@ export interface Build {
   reason: string | null;
   readonly cpuCount: number;
   readonly memoryMB: number;
+  /** Once it is ready. */
+  result: BuildResult | null;
+  /** Aborts when another build takes its place. */
+  readonly canceled: AbortController;
+}
+
+export interface BuildResult {
+  readonly image: PreparedImage;
+  /** Default user and directory of processes: the last USER and WORKDIR of the build. */
+  readonly user: string;
+  readonly workdir: string;
 }
 
 export interface Template {
   readonly id: string;
-  /** Lower case; unique. */
+  /** Lower case; unique. Registered by the first request for a build, and from then on known, whatever becomes of the build. */
   readonly name: string;
   readonly builds: Map<string, Build>;
-  /** Of the last build that became ready. */
-  ready: {
-    readonly image: PreparedImage;
-    readonly build: Build;
-    /** Default user and directory of processes: the last USER and WORKDIR of the build. */
-    readonly user: string;
-    readonly workdir: string;
-  } | null;
+  /** The latest last; a tag may be given to many builds. */
+  readonly assignments: { readonly tag: string; readonly build: Build }[];
 }
 
 /** What envd of one sandbox holds. */
 export interface Envd {
   readonly row: EmulatedSandbox;
   readonly template: Template;
+  readonly build: Build;
   readonly user: string;
   readonly workdir: string;
   readonly accessToken: string;
@@ -61,21 +69,34 @@ export interface Cloud {
   url: string;
 }
 
-/** A template by id or name. */
-export function findTemplate(cloud: Cloud, idOrName: string): Template | null {
-  const name = idOrName.toLowerCase();
+export interface TemplateName {
+  readonly template: Template | null;
+  /** Null: none was named. */
+  readonly tag: string | null;
+}
+
+/** `<id or name>[:<tag>]` */
+export function findTemplate(cloud: Cloud, text: string): TemplateName {
+  const [name = '', tag = null] = text.toLowerCase().split(':', 2);
   for (const template of cloud.templates.values()) {
-    if (template.id === idOrName || template.name === name) return template;
+    if (template.id === name || template.name === name) return { template, tag };
   }
-  return null;
+  return { template: null, tag };
+}
+
+/** The build that a sandbox gets: the last one with this tag that is ready (e2b-dev/infra, get_template_with_build_by_tag.sql). */
+export function readyBuild({ template, tag }: TemplateName): (Build & { readonly result: BuildResult }) | null {
+  const found = template?.assignments.findLast(
+    (each) => each.tag === (tag ?? DEFAULT_TAG) && each.build.result !== null,
+  );
+  return found?.build.result == null ? null : { ...found.build, result: found.build.result };
 }
 
 export function openEnvd(
   row: EmulatedSandbox,
-  template: Template,
-  rest: Pick<Envd, 'user' | 'workdir' | 'accessToken' | 'envs'>,
+  rest: Pick<Envd, 'template' | 'build' | 'user' | 'workdir' | 'accessToken' | 'envs'>,
 ): Envd {
-  return { row, template, ...rest, processes: createProcessTable(row.sandbox, { gone: row.gone }) };
+  return { row, ...rest, processes: createProcessTable(row.sandbox, { gone: row.gone }) };
 }
 
 /** The envd that a request is for. @throws HttpError 502 for a sandbox that is not running, 401 for a wrong token */

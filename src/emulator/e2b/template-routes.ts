@@ -3,7 +3,7 @@ import { errorMessage } from '../../util/cause-chain.js';
 import { type EmulatorRequest, HttpError, type Reply, type Route } from '../core/routes.js';
 import { randomId } from '../core/sandboxes.js';
 import { type BuildRequest, buildContext, type RequestedStep } from './build-context.js';
-import { type Build, type Cloud, findTemplate, type Template } from './state.js';
+import { type Build, type Cloud, DEFAULT_TAG, findTemplate, readyBuild, type Template } from './state.js';
 
 const LOG_PAGE = 100;
 const MAX_CPUS = 32;
@@ -16,11 +16,13 @@ export function templateRoutes(cloud: Cloud): Route[] {
       method: 'GET',
       path: '/templates/aliases/:alias',
       handle(request) {
-        const template = findTemplate(cloud, request.params['alias'] ?? '');
-        if (template === null || template.ready === null) {
-          throw new HttpError(404, { code: 404, message: 'template alias not found' });
+        const named = findTemplate(cloud, request.params['alias'] ?? '');
+        if (named.template === null) throw new HttpError(404, { code: 404, message: 'template alias not found' });
+        // without a tag the name alone counts, whether its build failed, is under way or was never started
+        if (named.tag !== null && readyBuild(named) === null) {
+          throw new HttpError(404, { code: 404, message: `tag '${named.tag}' does not exist for template` });
         }
-        return { status: 200, body: { templateID: template.id, public: false } };
+        return { status: 200, body: { templateID: named.template.id, public: false } };
       },
     },
     {
@@ -55,6 +57,12 @@ export function templateRoutes(cloud: Cloud): Route[] {
       handle: (request) => startBuild(cloud, request),
     },
     {
+      call: 'template.tag',
+      method: 'POST',
+      path: '/templates/tags',
+      handle: (request) => assignTags(cloud, request),
+    },
+    {
       call: 'template.status',
       method: 'GET',
       path: '/templates/:template/builds/:build/status',
@@ -65,7 +73,13 @@ export function templateRoutes(cloud: Cloud): Route[] {
 
 async function requestBuild(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
   const body = await request.json();
-  const name = String(body['name'] ?? '').toLowerCase();
+  const { template: known, tag } = findTemplate(cloud, String(body['name'] ?? ''));
+  const name =
+    String(body['name'] ?? '')
+      .toLowerCase()
+      .split(':')[0] ?? '';
+  const named = [...(tag === null ? [] : [tag]), ...strings(body['tags'])];
+  const tags = named.length === 0 ? [DEFAULT_TAG] : named;
   const cpuCount = Number(body['cpuCount'] ?? 2);
   const memoryMB = Number(body['memoryMB'] ?? 1024);
   if (!/^[a-z0-9-_]+$/.test(name)) refuse(`Invalid template name: ${name}`);
@@ -75,10 +89,22 @@ async function requestBuild(cloud: Cloud, request: EmulatorRequest): Promise<Rep
   if (memoryMB < MIN_MEMORY_MB || memoryMB % 2 !== 0) {
     refuse(`Memory must be an even number of at least ${MIN_MEMORY_MB} MiB`);
   }
-  const template = findTemplate(cloud, name) ?? { id: randomId(''), name, builds: new Map(), ready: null };
+  for (const each of tags) if (!/^[a-z0-9-_.]+$/.test(each)) refuse(`Invalid tag: ${each}`);
+  const template: Template = known ?? { id: randomId(''), name, builds: new Map(), assignments: [] };
   cloud.templates.set(template.id, template);
-  const build: Build = { id: crypto.randomUUID(), status: 'waiting', log: [], reason: null, cpuCount, memoryMB };
+  for (const other of withTag(template, tags)) if (other.status === 'waiting') cancel(other, SUPERSEDED);
+  const build: Build = {
+    id: crypto.randomUUID(),
+    status: 'waiting',
+    log: [],
+    reason: null,
+    cpuCount,
+    memoryMB,
+    result: null,
+    canceled: new AbortController(),
+  };
   template.builds.set(build.id, build);
+  for (const each of tags) template.assignments.push({ tag: each, build });
   return {
     status: 202,
     body: {
@@ -87,7 +113,7 @@ async function requestBuild(cloud: Cloud, request: EmulatorRequest): Promise<Rep
       public: false,
       names: [`emulated/${name}`],
       aliases: [name],
-      tags: ['default'],
+      tags,
     },
   };
 }
@@ -102,31 +128,58 @@ async function startBuild(cloud: Cloud, request: EmulatorRequest): Promise<Reply
     fromTemplate: typeof body['fromTemplate'] === 'string' ? body['fromTemplate'] : null,
     steps: (body['steps'] ?? []) as RequestedStep[],
   };
+  const own = template.assignments.filter((each) => each.build === build).map((each) => each.tag);
+  for (const other of withTag(template, own)) if (other.status === 'building') cancel(other, 'the build was canceled');
   build.status = 'building';
   if (request.fault?.kind === 'stuck') return { status: 202 };
   if (request.fault?.kind === 'build-failure') {
     fail(build, "failed to run command 'scripted failure': exit status 1");
     return { status: 202 };
   }
-  run(cloud, template, build, wanted, body['force'] === true).catch((error: unknown) =>
-    fail(build, errorMessage(error)),
-  );
+  run(cloud, build, wanted, body['force'] === true).catch((error: unknown) => {
+    if (!build.canceled.signal.aborted) fail(build, errorMessage(error));
+  });
   return { status: 202 };
 }
 
-async function run(
-  cloud: Cloud,
-  template: Template,
-  build: Build,
-  wanted: BuildRequest,
-  force: boolean,
-): Promise<void> {
+async function assignTags(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
+  const body = await request.json();
+  const named = findTemplate(cloud, String(body['target'] ?? ''));
+  const ready = readyBuild(named);
+  const build = named.template?.builds.get(ready?.id ?? '');
+  if (named.template === null || build === undefined) {
+    throw new HttpError(404, { code: 404, message: `Template '${body['target']}' not found` });
+  }
+  const tags = strings(body['tags']);
+  if (tags.length === 0) refuse('At least one tag is required');
+  for (const tag of tags) named.template.assignments.push({ tag, build });
+  return { status: 201, body: { tags, buildID: build.id } };
+}
+
+const SUPERSEDED = 'The build was canceled because it was superseded by a newer one.';
+
+function withTag(template: Template, tags: readonly string[]): Build[] {
+  return template.assignments.filter(({ tag }) => tags.includes(tag)).map(({ build }) => build);
+}
+
+function cancel(build: Build, why: string): void {
+  fail(build, why);
+  build.canceled.abort(new Error(why));
+}
+
+function strings(value: unknown): string[] {
+  return (Array.isArray(value) ? value : typeof value === 'string' ? [value] : []).map((each) =>
+    String(each).toLowerCase(),
+  );
+}
+
+async function run(cloud: Cloud, build: Build, wanted: BuildRequest, force: boolean): Promise<void> {
   const { source, user, workdir } = await buildContext(cloud, wanted);
   let rest = '';
   const image = await cloud.sandboxes.prepare(
     { source, compose: null, platform: null, resources: { cpus: null, memoryMb: null, storageMb: null, gpus: null } },
     {
-      signal: new AbortController().signal,
+      signal: build.canceled.signal,
       forceBuild: force,
       onLog(chunk) {
         const lines = (rest + chunk).split('\n');
@@ -136,7 +189,8 @@ async function run(
     },
   );
   if (rest !== '') log(build, 'info', rest);
-  template.ready = { image, build, user, workdir };
+  if (build.canceled.signal.aborted) return;
+  build.result = { image, user, workdir };
   build.status = 'ready';
 }
 

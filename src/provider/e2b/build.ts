@@ -7,29 +7,31 @@ import { errorMessage } from '../../util/cause-chain.js';
 import { knownBuildFailure } from '../remote/build-failure.js';
 import type { ImagePlan, PlannedStep } from '../remote/image-plan.js';
 import { quote } from '../remote/quote.js';
-import { type RetryPolicy, retrying } from '../remote/retry.js';
+import { retrying } from '../remote/retry.js';
+import type { Cloud } from './calls.js';
 import { e2bError, statusOf } from './errors.js';
 import type { TemplateSize } from './resources.js';
-import type { E2bClient } from './sdk.js';
+import { isRepeatable, markReady, newBuildTag, templateExists } from './template.js';
 
 const LOG_LIMIT = 256 * 1024;
 
 export interface Recipe {
   readonly plan: ImagePlan;
   readonly size: TemplateSize;
-  readonly policy: RetryPolicy;
   /** Run every step again, whatever is cached. */
   readonly force: boolean;
 }
 
+/** @returns what a sandbox is created from */
 export async function buildTemplate(
-  client: E2bClient,
+  cloud: Cloud,
   name: string,
-  { plan, size, policy, force }: Recipe,
+  { plan, size, force }: Recipe,
   contextDir: string,
   ctx: Pick<PrepareContext, 'signal' | 'onEvent' | 'onLog'>,
-  exists: () => Promise<boolean>,
-): Promise<void> {
+): Promise<string> {
+  const { client, policy } = cloud;
+  const tag = newBuildTag();
   let template = client.Template({ fileContextPath: contextDir }).fromImage(plan.base).setUser('root').setWorkdir('/');
   for (const group of grouped(plan.steps)) {
     for (const archive of group.flatMap(({ archives }) => archives)) {
@@ -44,14 +46,15 @@ export async function buildTemplate(
   let log = '';
   const retry = { what: 'build', policy, signal: ctx.signal, mayRetry: isRepeatable, onEvent: ctx.onEvent };
   await retrying(retry, async (attempt) => {
-    // A build whose start was answered with a broken connection may have gone on by itself.
-    if (attempt > 1 && !force && (await exists())) return;
+    // A build whose start was answered with a broken connection may have gone on by itself; one that has not ended gives way.
+    if (attempt > 1 && (await templateExists(cloud, `${name}:${tag}`, ctx))) return;
     log = '';
     ctx.onEvent('building');
     try {
       await client.Template.build(template, name, {
         ...size,
         skipCache: force,
+        tags: [tag],
         signal: ctx.signal,
         onBuildLogs(entry) {
           if (log.length < LOG_LIMIT) log += `${entry.message}\n`;
@@ -63,6 +66,7 @@ export async function buildTemplate(
       throw buildError(error, name, log);
     }
   });
+  return await markReady(cloud, name, tag, ctx);
 }
 
 /** Every step of a template costs a snapshot: COPYs in a row are unpacked by one. */
@@ -93,11 +97,4 @@ export function buildError(error: unknown, name: string, log: string): Plumbline
   const known = knownBuildFailure(errorMessage(error), log, message, details);
   if (known !== null) return known;
   return new ImageBuildError(message, { ...details, ...(status === null ? {} : { origin: 'provider' }) });
-}
-
-/** Looking, and starting a build of the same name again: the newer build replaces the older one (e2b-dev/infra, August 2026). */
-export function isRepeatable(error: PlumblineError): boolean {
-  return (
-    error.type === 'NetworkError' || error.type === 'ProviderRateLimitError' || error.type === 'ProviderQuotaError'
-  );
 }

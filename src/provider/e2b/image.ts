@@ -15,10 +15,10 @@ import { identify, imageName, preparedImage, sourceOf } from '../remote/image-id
 import type { ImagePlan } from '../remote/image-plan.js';
 import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead } from '../remote/replay.js';
-import { buildTemplate, isRepeatable } from './build.js';
-import { again, limited } from './calls.js';
+import { buildTemplate } from './build.js';
 import { type Preparer, planOf, quietPlanner, RECIPE } from './plan.js';
 import { templateSize } from './resources.js';
+import { readyRef, templateExists } from './template.js';
 
 export async function prepareTemplate(
   preparer: Preparer,
@@ -35,25 +35,24 @@ export async function prepareTemplate(
   const name = imageName(key);
   const result = (cacheHit: boolean, { warnings, config }: ImagePlan) => {
     const { healthcheck } = runtimeDefaults(config.config);
-    return preparedImage(spec, { ref: name, digest, cacheHit, healthcheck, warnings: [...warnings] }, emulated);
-  };
-  const { policy } = cloud;
-  const { signal, onEvent } = ctx;
-  const look = { what: 'look for the template', call: 'control', mayRetry: isRepeatable, signal, onEvent } as const;
-  const exists = () =>
-    again(cloud, look, () =>
-      limited(cloud, look.what, signal, (limit) => cloud.client.Template.exists(name, { signal: limit })),
+    return preparedImage(
+      spec,
+      { ref: readyRef(name), digest, cacheHit, healthcheck, warnings: [...warnings] },
+      emulated,
     );
-  const find = async () =>
-    !ctx.forceBuild && (await exists()) ? result(true, await planOf(preparer, spec, null, ctx)) : null;
+  };
+  const find = async () => {
+    if (ctx.forceBuild || !(await templateExists(cloud, readyRef(name), ctx))) return null;
+    return result(true, await planOf(preparer, spec, null, ctx));
+  };
   const make = async () => {
     const tmp = await mkdtemp(join(tmpdir(), 'plumbline-e2b-'));
     try {
       const plan = await planOf(preparer, spec, tmp, ctx);
-      const recipe = { plan, size, policy, force: ctx.forceBuild };
+      const recipe = { plan, size, force: ctx.forceBuild };
       const whole = result(false, plan);
       try {
-        await buildTemplate(cloud.client, name, recipe, tmp, ctx, exists);
+        await buildTemplate(cloud, name, recipe, tmp, ctx);
         return whole;
       } catch (error) {
         const prepareBase = (base: ImageSpec, at: PrepareContext) => prepareTemplate(preparer, base, at);

@@ -12,13 +12,14 @@ import { type ImagePlan, planDockerfile, unknownBase } from '../remote/image-pla
 import { pinnedName } from '../remote/pin-bases.js';
 import { remotePlatform } from '../remote/platform.js';
 import type { Planner } from '../remote/replay.js';
-import { buildTemplate, isRepeatable } from './build.js';
-import { again, type Cloud } from './calls.js';
+import { buildTemplate } from './build.js';
+import type { Cloud } from './calls.js';
 import { templateSize } from './resources.js';
 import { stageFiles } from './stage-files.js';
+import { readyRef, templateExists } from './template.js';
 
 /** Changes when the same definition would become another template: our scripts, or the SDK's major version. */
-export const RECIPE = 'e2b-2/2';
+export const RECIPE = 'e2b-2/3';
 
 export interface Preparer {
   readonly cloud: Cloud;
@@ -89,14 +90,10 @@ export async function planOf(
 
 /** A stage that others copy from, as a template of its own, named by its steps. */
 async function stageTemplate(cloud: Cloud, plan: ImagePlan, dir: string, ctx: Listener): Promise<string> {
-  const { client, policy } = cloud;
-  const { signal, onEvent } = ctx;
   const size = templateSize({ cpus: null, memoryMb: 4096, storageMb: null, gpus: null });
   const hash = createHash('sha256').update(RECIPE).update(plan.base);
   for (const step of plan.steps) hash.update(step.script); // archives are named by their content
   const name = imageName(`sha256:${hash.digest('hex')}`).replace('plumbline-', 'plumbline-stage-');
-  const look = { what: 'look for the stage', call: 'control', mayRetry: isRepeatable, signal, onEvent } as const;
-  const exists = () => again(cloud, look, () => client.Template.exists(name, { signal }));
-  if (!(await exists())) await buildTemplate(client, name, { plan, size, policy, force: false }, dir, ctx, exists);
-  return name;
+  if (await templateExists(cloud, readyRef(name), ctx)) return readyRef(name);
+  return await buildTemplate(cloud, name, { plan, size, force: false }, dir, ctx);
 }

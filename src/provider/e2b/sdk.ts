@@ -103,6 +103,8 @@ export interface E2bClient {
   readonly Template: {
     (options: { readonly fileContextPath: string }): E2bTemplate;
     exists(name: string, options?: RequestOptions): Promise<boolean>;
+    /** @param target `<name>:<tag>` */
+    assignTags(target: string, tags: string[], options?: RequestOptions): Promise<unknown>;
     build(
       template: E2bTemplate,
       name: string,
@@ -110,6 +112,7 @@ export interface E2bClient {
         readonly cpuCount: number;
         readonly memoryMB: number;
         readonly skipCache: boolean;
+        readonly tags?: string[];
         readonly onBuildLogs: (entry: { readonly message: string; readonly level: string }) => void;
       },
     ): Promise<unknown>;
