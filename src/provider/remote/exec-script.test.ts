@@ -1,6 +1,7 @@
 /** The shell text of an exec, run by the shells of this machine in a directory of its own: no sandbox, no network. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,9 +37,10 @@ function job(argv: readonly string[], changes: Partial<ExecJob> = {}): ExecJob {
 }
 
 /** The scripts with our directory in place of the sandbox's. */
-async function sh(script: string, shell = '/bin/sh'): Promise<string[]> {
+async function sh(script: string, shell = '/bin/sh', path = process.env['PATH']): Promise<string[]> {
   const { stdout } = await run(shell, ['-c', script.replaceAll(REMOTE_DIR, dir)], {
     timeout: 15_000,
+    env: { ...process.env, PATH: path },
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout.split('\n').filter((line) => line !== '' && line !== '.');
@@ -74,6 +76,20 @@ describe.skipIf(!isRoot).each(['/bin/sh', '/bin/bash'])('exec script under %s', 
     expect(await sh(followScript(one, 0, 0), shell)).toEqual(['X never']);
     expect(await sh(startScript(one), shell)).toEqual(['X latched']);
     await expect(readFile(join(dir, 'should-not-be'))).rejects.toThrow('ENOENT');
+  });
+
+  test('what is killed while it is being prepared never begins, however long that takes', async () => {
+    const id = `test-${process.pid}-${serial + 1}`;
+    const bin = await mkdtemp(join(dir, 'bin-'));
+    const slow = `#!/bin/sh\necho > ${bin}/waits; while ! [ -e ${bin}/go ]; do sleep 0.05; done; exec "$(PATH=$OLD command -v mkfifo)" "$@"\n`;
+    await writeFile(join(bin, 'mkfifo'), slow.replace('$OLD', `'${process.env['PATH']}'`), { mode: 0o755 });
+    const one = job(['sh', '-c', `echo ran > ${dir}/${id}-ran`]);
+    const starting = sh(startScript(one), shell, `${bin}:${process.env['PATH']}`);
+    await expect.poll(() => existsSync(join(bin, 'waits')), { timeout: 10_000 }).toBe(true);
+    expect(await sh(killScript(one), shell)).toEqual(['clean']);
+    await writeFile(join(bin, 'go'), '');
+    expect((await starting).at(-1)).toMatch(/^E 137 /);
+    expect(existsSync(join(dir, `${id}-ran`))).toBe(false);
   });
 
   test('can be followed again from any offset', async () => {

@@ -97,6 +97,7 @@ oom; v0=$v
 read -r x < /proc/self/stat; p=\${x%% *}; set -- \${x##*) }; shift 19; t=$1
 [ ${job.tag} != 0 ] && read -r x < /proc/self/coredump_filter && echo $((0x$x & 63 | ${job.tag} << 6)) > /proc/self/coredump_filter
 echo "$p $t" > "$d/pid"
+[ -e "$d/stop" ] && exit 137
 exec <${job.stdin ? '"$d.in"' : '/dev/null'} >"$d/o" 2>"$d/e"
 exec $as env -i ${[...own, ...env].filter(Boolean).join(' ')} ${quoteAll(job.argv)} )
 r=$?
@@ -126,17 +127,19 @@ follow "$d" ${job.mark} ${job.cap} ${out} ${err}
 }
 
 /**
- * Kills everything that the command started, and keeps one that has not begun from beginning. A process belongs to it when its
- * parent does, or when it carries the tag and is not older: the core dump filter is inherited whatever a process does to its
- * session, parent, environment or user (core(5)). All are stopped before any is killed, so that none forks away meanwhile.
+ * Kills everything that the command started, and keeps one that has not begun from beginning, however long its start takes: it
+ * writes its pid and then looks for `stop`, this writes `stop` and then looks for the pid, so one of them sees the other. A
+ * process belongs to it when its parent does, or when it carries the tag and is not older: the core dump filter is inherited
+ * whatever a process does to its session, parent, environment or user (core(5)). All are stopped before any is killed, so that
+ * none forks away meanwhile.
  * Ends with `clean` or `left`.
  */
 export function killScript(job: Pick<ExecJob, 'id' | 'tag'>): string {
   return `d=${quote(jobDir(job.id))}; tag=${job.tag}
 mkdir -p -m 711 ${REMOTE_DIR}
 mkdir "$d" 2>/dev/null && { echo 'X never' > "$d/refused"; echo clean; exit 0; }
-i=0; while [ ! -s "$d/pid" ] && [ ! -f "$d/refused" ] && [ ! -f "$d/code" ] && [ $i -lt 30 ]; do i=$((i+1)); sleep 0.1 2>/dev/null || sleep 1; done
-[ -s "$d/pid" ] || { echo clean; exit 0; }
+true > "$d/stop"
+[ -s "$d/pid" ] || { [ -e "$d/stop" ] && echo clean || echo 'left: no file can be made'; exit 0; }
 read -r w ws < "$d/pid"; me=$$
 stat() { s=; read -r s 2>/dev/null < "/proc/$1/stat" || [ -n "$s" ] || return 1; s=\${s##*) }; set -- $s; st=$1 pp=$2; shift 19; t=$1; }
 tagof() { f=; { read -r f < "/proc/$1/coredump_filter"; } 2>/dev/null; f=$((0x\${f:-0} >> 6)); }
