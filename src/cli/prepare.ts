@@ -1,15 +1,17 @@
 /** `plumbline prepare`: every image of a suite, ahead of a run. Resumable, because what is made is found again. */
-
-import type { ImageSpec } from '../model/image.js';
-import type { SandboxProvider } from '../model/provider.js';
-import { errorMessage, errorType } from '../util/cause-chain.js';
-import { createLimiter } from '../util/limit.js';
-import { assemble } from './assemble.js';
+import { randomBytes } from 'node:crypto';
+import { planRun } from '../job/plan-run.js';
+import { preflightAll } from '../job/preflight.js';
+import { imagesOf } from '../trial/image.js';
+import { type Assembly, assemble, runName } from './assemble.js';
 import type { CliIo } from './io-types.js';
+import { lastSection, prepareImages } from './prepare-images.js';
 import { resolveSettings } from './resolve-settings.js';
-import { watchSignals } from './signals.js';
+import type { RunSettings } from './run-settings.js';
+import { type SignalWatch, watchSignals } from './signals.js';
 
 const DEFAULT_PARALLEL = 2;
+const PREFLIGHT_LIMIT_MS = 30_000;
 
 /** Exit 0 when every image is there, 1 when one could not be made, 3 when a provider cannot be used, 130/143 on a signal. */
 export async function prepareCommand(
@@ -22,59 +24,58 @@ export async function prepareCommand(
   const { values } = await resolveSettings(rest);
   const assembly = await assemble(values, argv, io, (line) => io.stderr(`${line}\n`));
   const watch = watchSignals(io, assembly.session);
-  const deps = assembly.deps([], watch.signal);
-  const limiter = createLimiter(typeof nConcurrent === 'number' ? nConcurrent : DEFAULT_PARALLEL);
-  let exitCode = 0;
   try {
-    for (const provider of assembly.providers) {
-      const preflight = await provider.preflight(watch.signal);
-      if (preflight.status === 'missing') {
-        io.stderr(`${provider.name}: ${preflight.what}; fix: ${preflight.fix}\n`);
-        exitCode = 3;
-        continue;
-      }
-      const wanted: { task: string; image: ImageSpec }[] = [];
-      for (const loaded of assembly.tasks) {
-        if (!loaded.ok) continue;
-        for (const image of await deps.imagesOf(loaded.task, values.forceBuild))
-          wanted.push({ task: loaded.task.id, image });
-      }
-      let done = 0;
-      const results = await Promise.all(
-        wanted.map(({ task, image }) =>
-          limiter(async () => {
-            const line = await prepareOne(provider, image, deps.ownerOf('prepare'), values.forceBuild, watch.signal);
-            done += 1;
-            io.stdout(`[${done}/${wanted.length}] ${provider.name}  ${task}  ${line.text}\n`);
-            return line.ok;
-          }),
-        ),
-      );
-      const failed = results.filter((ok) => !ok).length;
-      io.stdout(`${provider.name}: ${results.length - failed} of ${results.length} tasks have their image\n`);
-      if (failed > 0) exitCode ||= 1;
-    }
+    const atOnce = typeof nConcurrent === 'number' ? nConcurrent : DEFAULT_PARALLEL;
+    const exitCode = await prepareAll(assembly, values, atOnce, watch, io);
     for (const line of assembly.faultsReport()) io.stderr(`${line}\n`);
+    return watch.received === null ? exitCode : watch.received === 'SIGINT' ? 130 : 143;
   } finally {
     watch.close();
     await assembly.close();
   }
-  return watch.received === null ? exitCode : watch.received === 'SIGINT' ? 130 : 143;
 }
 
-async function prepareOne(
-  provider: SandboxProvider,
-  image: ImageSpec,
-  owner: Parameters<SandboxProvider['prepare']>[1]['owner'],
-  forceBuild: boolean,
-  signal: AbortSignal,
-): Promise<{ ok: boolean; text: string }> {
-  const startedAt = performance.now();
-  try {
-    const made = await provider.prepare(image, { signal, owner, forceBuild, onEvent: () => {}, onLog: () => {} });
-    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-    return { ok: true, text: `${made.cacheHit ? 'found' : `${made.source} in ${seconds} s`}  ${made.ref}` };
-  } catch (error) {
-    return { ok: false, text: `${errorType(error)}: ${errorMessage(error)}` };
+async function prepareAll(
+  assembly: Assembly,
+  { forceBuild, quiet }: RunSettings,
+  atOnce: number,
+  watch: SignalWatch,
+  io: CliIo,
+): Promise<number> {
+  const { options, providers, tasks, session } = assembly;
+  const { signal } = watch;
+  const deps = assembly.deps([], signal);
+  const stopped = (error: unknown) => {
+    if (!signal.aborted) throw error;
+    return null;
+  };
+  const checked = await preflightAll(providers, options, PREFLIGHT_LIMIT_MS, signal).catch(stopped);
+  if (checked === null) return 0; // the signal says more
+  const say = (line: string) => io.stderr(`${deps.redact(line)}\n`);
+  for (const { status, warnings } of checked) {
+    if (status.status === 'unavailable') say(`${status.name} is unavailable: ${status.reason}`);
+    for (const warning of warnings) say(`${status.name}: warning: ${warning}`);
   }
+  const usable = checked.filter(({ status }) => status.status === 'ran').map(({ provider }) => provider);
+  const plan = await planRun(options, tasks, deps, usable, []).catch(stopped);
+  if (plan === null) return 0;
+  const outcomes = await prepareImages({
+    providers: usable,
+    plan,
+    imagesOf: (task) => imagesOf(task, forceBuild),
+    // sandboxes that help with a build are looked up by it, and swept: no other command's may be among them
+    owner: session.ownerOf(`prepare-${runName(new Date())}-${randomBytes(4).toString('hex')}`),
+    forceBuild,
+    atOnce,
+    signal,
+    onProgress: quiet ? () => undefined : say,
+    onResult: (line) => io.stdout(`${deps.redact(line)}\n`),
+  });
+  io.stdout(`\n${lastSection(outcomes).join('\n')}\n`);
+  for (const { status } of checked) {
+    if (status.status === 'unavailable') io.stdout(`${status.name}: unavailable, none of its images was looked for\n`);
+  }
+  if (watch.received !== null) io.stdout(`stopped by ${watch.received}; the same command goes on from here\n`);
+  if (usable.length < providers.length) return 3;
+  return outcomes.some(({ status }) => status === 'failed') ? 1 : 0;
 }

@@ -87,7 +87,15 @@ export function createProgram(run: Run, io: Pick<CliIo, 'version' | 'stdout' | '
     .option('--force-build', 'build even where a built image or a docker_image exists')
     .option('--emulated', 'prepare on our emulators of the chosen remote providers')
     .option('--faults <file>', 'what the emulators do wrong (TOML, docs/providers.md); needs --emulated')
-    .addHelpText('after', examples('plumbline prepare -p suites/reference -e docker'))
+    .option('--ek, --environment-kwarg <name=value>', 'setting of the provider (repeatable)', collect)
+    .option('-q, --quiet', 'no states and no logs, only a line per task and what a run would still have to make')
+    .addHelpText(
+      'after',
+      examples(
+        'plumbline prepare -p suites/reference -e docker',
+        'plumbline prepare -p suites/reference -e e2b --emulated -q',
+      ),
+    )
     .action(run(async () => (await import('./prepare.js')).prepareCommand));
   program
     .command('report')
