@@ -5,6 +5,7 @@
 import {
   DiskFullError,
   EnvironmentDefinitionError,
+  type ErrorDetails,
   ExecError,
   HarnessError,
   ImageBuildError,
@@ -14,11 +15,12 @@ import {
   ProviderAuthError,
   ProviderQuotaError,
   ProviderRateLimitError,
-  RegistryRateLimitError,
   SandboxCreateError,
   SandboxLostError,
+  TransferError,
 } from '../../exception/errors.js';
 import { errorMessage } from '../../util/cause-chain.js';
+import { knownBuildFailure } from '../remote/build-failure.js';
 
 /** What was being done: decides what an answer means. */
 export type Doing = 'create' | 'look' | 'exec' | 'transfer' | 'delete';
@@ -45,16 +47,26 @@ export function mapError(error: unknown, doing: Doing, what: string): PlumblineE
   const message = `${what}: ${errorMessage(error)}`;
   const details = { cause: error };
   const status = statusOf(error);
-  if (status === 401 || status === 403) return new ProviderAuthError(message, details);
-  if (status === 402) return new ProviderQuotaError(message, details);
-  if (status === 429) return tooMany(message, error);
+  const account = accountError(status, message, error);
+  if (account !== null) return account;
   if (isNotFound(error) && doing !== 'create') return new SandboxLostError(message, details);
-  if (status === null && BROKEN_CONNECTION.test(message)) return new NetworkError(message, details);
-  const retryable = status === null ? MALFORMED.test(message) : status >= 500;
-  if (doing === 'create' || doing === 'look' || doing === 'delete') {
-    return new SandboxCreateError(message, { ...details, retryable });
+  if (/no space left on device/i.test(message)) return new DiskFullError(message, details);
+  if (status === null && (BROKEN_CONNECTION.test(message) || MALFORMED.test(message))) {
+    return new NetworkError(message, details);
   }
-  return new ExecError(message, { ...details, retryable });
+  const retryable = status !== null && status >= 500;
+  if (doing === 'create') return new SandboxCreateError(message, { ...details, retryable });
+  if (retryable) return new NetworkError(message, { ...details, origin: 'provider' });
+  if (doing === 'exec') return new ExecError(message, { ...details, retryable });
+  if (doing === 'transfer') return new TransferError(message, { ...details, retryable });
+  return new SandboxCreateError(message, { ...details, retryable });
+}
+
+/** What an answer says of who asks, and not of what was asked. Null: nothing. */
+function accountError(status: number | null, message: string, cause: unknown): PlumblineError | null {
+  if (status === 401 || status === 403) return new ProviderAuthError(message, { cause });
+  if (status === 402) return new ProviderQuotaError(message, { cause, retryable: false });
+  return status === 429 ? tooMany(message, cause) : null;
 }
 
 const MAX_LINE = 500;
@@ -68,24 +80,31 @@ export function mapImageError(error: unknown, kind: 'import' | 'build', what: st
   const details = { cause: error, ...(log === '' ? {} : { log }) };
   // `find` throws the class with a status, builds only text
   const written = /\(HTTP (\d{3})|Server error: (\d{3})/.exec(text)?.slice(1).find(Boolean);
-  const status = statusOf(error) ?? Number(written ?? Number.NaN);
-  if (/Missing TENSORLAKE_API_KEY/.test(text) || status === 401 || status === 403) {
-    return new ProviderAuthError(message, details);
-  }
-  if (status === 429) return tooMany(message, error);
-  if (/failed with exit code \d+/.test(text)) return failedBuilder(`${text}\n${log}`, kind, message, details);
+  const status = statusOf(error) ?? (written === undefined ? null : Number(written));
+  if (/Missing TENSORLAKE_API_KEY/.test(text)) return new ProviderAuthError(message, details);
+  const account = accountError(status, message, error);
+  if (account !== null) return account;
+  if (status !== null && status >= 500) return new NetworkError(message, { ...details, origin: 'provider' });
+  if (/failed with exit code \d+/.test(text)) return failedBuilder(text, log, kind, message, details);
   if (/unsupported FROM syntax|failed to parse dockerfile/i.test(text)) {
     return new EnvironmentDefinitionError(message, { ...details, origin: 'provider' });
   }
-  if (BROKEN_CONNECTION.test(text) || /fetch failed|ECONNRE/.test(text)) return new NetworkError(message, details);
+  const connection = error instanceof Error && error.name === 'SandboxConnectionError';
+  if (connection || BROKEN_CONNECTION.test(text)) return new NetworkError(message, details);
   const ImageError = kind === 'import' ? ImagePullError : ImageBuildError;
   return new ImageError(message, { ...details, origin: 'provider', retryable: true });
 }
 
 /** The builder's own program ended with a code: what it printed says whose fault it was. */
-function failedBuilder(text: string, kind: 'import' | 'build', message: string, details: object): PlumblineError {
-  if (/No space left on device|ran out of disk/i.test(text)) return new DiskFullError(message, details);
-  if (/429 Too Many Requests|toomanyrequests/i.test(text)) return new RegistryRateLimitError(message, details);
+function failedBuilder(
+  text: string,
+  log: string,
+  kind: 'import' | 'build',
+  message: string,
+  details: ErrorDetails,
+): PlumblineError {
+  const known = knownBuildFailure(text, log, message, details);
+  if (known !== null) return known;
   if (kind === 'import') return new ImagePullError(message, details);
   return new ImageBuildError(message, { ...details, origin: 'task' });
 }
@@ -102,7 +121,7 @@ export function isConflict(error: unknown): boolean {
 
 /** 429 stands for the account's limit and for the API's; the native client passes no headers on, only the body. */
 function tooMany(message: string, cause: unknown): PlumblineError {
-  if (/quota|limit of \d+ sandboxes|maximum number|concurren/i.test(message)) {
+  if (/quota|limit of \d+ sandboxes|maximum number of|concurrent sandboxes/i.test(message)) {
     return new ProviderQuotaError(message, { cause });
   }
   const seconds = Number(/retry[-_ ]?after["':= ]+(\d+(?:\.\d+)?)/i.exec(message)?.[1] ?? Number.NaN);
