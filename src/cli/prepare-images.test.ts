@@ -142,6 +142,7 @@ describe('the last section', () => {
   test('a task that names no image is one that failed', async () => {
     const imagesOf = () => Promise.reject(new EnvironmentDefinitionError('no Dockerfile'));
     const { summary } = await prepare(tasks('a'), createFakeProvider(), { imagesOf });
+    expect(summary).toContain('0 of 1 task has its images');
     expect(summary).toContain('of 1 task: a (EnvironmentDefinitionError)');
   });
 

@@ -163,8 +163,9 @@ export function lastSection(outcomes: readonly TaskOutcome[]): string[] {
     const names = left.map(({ task, status, errorType: type }) =>
       status === 'not begun' ? task : `${task} (${type ?? status})`,
     );
+    const all = ready + left.length;
     return [
-      `${provider}: ${ready} of ${plural(ready + left.length, 'task')} have their images${more.join('')}`,
+      `${provider}: ${ready} of ${plural(all, 'task')} ${all === 1 ? 'has its' : 'have their'} images${more.join('')}`,
       left.length === 0
         ? `${provider}: a run has no image left to make`
         : `${provider}: a run would still have to make the images of ${plural(left.length, 'task')}: ${names.join(', ')}`,
