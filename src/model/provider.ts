@@ -94,7 +94,7 @@ export interface SandboxSpec {
   readonly network: NetworkPolicy;
   /** True when `setNetwork` will be called: a provider may need to start differently for that. */
   readonly networkWillChange: boolean;
-  /** True: apply no interventions at all (`--raw`). */
+  /** True: no interventions (`--raw`) but those without which the provider could not keep this contract; they stay listed. */
   readonly raw: boolean;
   /** Milliseconds after which nobody can need it any more: a limit for the provider to keep. Absent: until its owner expires. */
   readonly lifetimeMs?: number;
@@ -140,7 +140,7 @@ export interface ExecResult {
 export interface Sandbox extends AsyncDisposable {
   readonly id: string;
   readonly effective: Effective;
-  /** Names of what the adapter changed in the environment before handing it over. */
+  /** Names of what differs from the image alone: what the adapter changed, and what is the provider's own and shows. */
   readonly interventions: readonly string[];
   /**
    * Runs argv without a shell. A command that ran and failed is a result, as is a program that the caller named and that

@@ -12,5 +12,7 @@ export const REAPING_KEEP_ALIVE: readonly string[] = [
   '-c',
   'trap "" HUP INT QUIT TERM; while :; do sleep infinity & wait "$!"; s=$?; [ "$s" -gt 128 ] || exit "$s"; done',
 ];
-/** PID 1 reaps orphans, and is not only the command that Harbor gives; left out under `--raw`. */
+/** PID 1 reaps orphans, and is not only the command that Harbor gives; left out under `--raw` where PID 1 is ours to choose. */
 export const INIT_INTERVENTION = 'init';
+/** Commands leave files in a directory of ours inside the sandbox, because the API alone cannot run them to the contract. */
+export const EXEC_INTERVENTION = 'exec-files';

@@ -7,7 +7,14 @@ export const KNOWN_FAILURES: Readonly<Partial<Record<ProviderName, readonly Know
     {
       check: 'lifecycle/entrypoint',
       reason: 'Tensorlake itself starts the image’s ENTRYPOINT, and its create call takes no environment for it',
-      link: 'https://www.npmjs.com/package/tensorlake/v/0.5.89',
+      link: 'docs/tensorlake.md#known-failures-of-the-contract',
+    },
+  ],
+  modal: [
+    {
+      check: 'lifecycle/entrypoint-user',
+      reason: 'Modal ignores the image’s USER: it starts ENTRYPOINT as root, and its create call takes no user',
+      link: 'docs/modal.md#known-failures-of-the-contract',
     },
   ],
 };

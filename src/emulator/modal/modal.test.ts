@@ -1,4 +1,5 @@
 /** The emulator as the real SDK sees it, on a backend that only pretends. */
+import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { modalConfig } from '../../provider/modal/config.js';
 import { loadModal, type ModalClient, type ModalImage } from '../../provider/modal/sdk.js';
@@ -144,7 +145,7 @@ describe('sandboxes', () => {
     });
     await it.client.cpClient.sandboxTerminateV2({ sandboxId: first.sandboxId });
     await expect(it.client.sandboxes.create(it.app, image, CREATE)).resolves.toHaveProperty('sandboxId');
-    expect(it.backend.live).toHaveLength(1);
+    await expect.poll(() => it.backend.live.length).toBe(1);
   });
 
   test('the list shows what runs and carries all the tags', async () => {
@@ -193,6 +194,15 @@ describe('sandboxes', () => {
     expect(spec?.resources).toMatchObject({ cpus: 1.5, memoryMb: 512 });
     expect(spec?.env).toMatchObject({ A: 'b', MODAL_SANDBOX_ID: expect.stringMatching(/^sb-/) });
     expect(spec?.network).toEqual({ mode: 'no-network' });
+  });
+
+  test('its main process is root’s, whatever USER the image names', async () => {
+    const it = await world();
+    await it.client.sandboxes.create(it.app, await it.image(), CREATE);
+    await expect.poll(() => it.backend.sandboxes.length).toBe(1);
+    const { source } = it.backend.sandboxes[0]?.spec.image.spec ?? {};
+    if (source?.kind !== 'dockerfile') throw new Error(`it runs ${JSON.stringify(source)}`);
+    expect(await readFile(source.dockerfile, 'utf8')).toBe('FROM fake:a\nUSER root\n');
   });
 
   test('closing the emulator leaves nothing on the backend', async () => {

@@ -1,5 +1,8 @@
 /** Sandboxes of the newer backend (V2): created at once, booted behind the caller's back, listed while they live. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HarnessError } from '../../exception/errors.js';
+import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { clampTimer, sleep } from '../../util/deadline.js';
@@ -150,14 +153,14 @@ async function bootSandbox(
   definition: Message,
   network: NetworkPolicy,
 ): Promise<EmulatedSandbox> {
-  if (image.prepared === null) throw new HarnessError('the image is not built');
+  const prepared = await asRoot(cloud, image);
   const resources = messageOf(definition, 'resources') ?? {};
   const cpu = numberOf(resources, 'milliCpuMax');
   const memory = numberOf(resources, 'memoryMbMax');
   const workdir = textOf(definition, 'workdir');
   return await cloud.table.create({
     id,
-    image: image.prepared,
+    image: prepared,
     metadata: {},
     lifetimeMs: null,
     resources: {
@@ -171,6 +174,17 @@ async function bootSandbox(
     network,
     workdir: workdir === '' ? null : workdir,
   });
+}
+
+/** Modal ignores USER: the image's command runs as root too (reported by Harbor, pull request 2544). */
+async function asRoot(cloud: Cloud, { prepared }: ReturnType<typeof imageOf>): Promise<PreparedImage> {
+  if (prepared === null) throw new HarnessError('the image is not built');
+  const contextDir = cloud.temp.path();
+  const dockerfile = join(contextDir, 'Dockerfile');
+  await mkdir(contextDir, { recursive: true });
+  await writeFile(dockerfile, `FROM ${prepared.ref}\nUSER root\n`);
+  const source = { kind: 'dockerfile', contextDir, dockerfile } as const;
+  return cloud.table.prepare({ ...prepared.spec, source }, { signal: new AbortController().signal });
 }
 
 /** @throws GrpcError INVALID_ARGUMENT for a CIDR that is none */

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { ImageSpec } from '../../model/image.js';
 import { openJournal } from '../journal.js';
+import { EXEC_INTERVENTION, INIT_INTERVENTION } from '../keep-alive.js';
 import { reapProvider } from '../reap.js';
 import { assertRejects, type ContractCheck, type ContractContext, eventually, out, sh } from './check.js';
 
@@ -289,6 +290,21 @@ export const LIFECYCLE_CHECKS: ContractCheck[] = [
     },
   },
   {
+    id: 'lifecycle/entrypoint-user',
+    title: 'the image’s ENTRYPOINT runs as its USER',
+    timeoutMs: 180_000,
+    async run(ctx) {
+      const file = '/var/tmp/entrypoint-user';
+      const entrypoint = ['sh', '-c', `echo "$(id -u):$(id -g)" > ${file}; exec "$@"`, 'entrypoint'];
+      const lines = ['FROM debian:bookworm-slim', 'USER 2000:2001', `ENTRYPOINT ${JSON.stringify(entrypoint)}`];
+      const image = await prepare(ctx, await contextOf(ctx, `${lines.join('\n')}\n`)).prepared;
+      const sandbox = await ctx.makeSandbox({ image });
+      const read = () => sh(sandbox, `cat ${file}`);
+      const seen = await eventually('the entrypoint ran', read, ({ stdout }) => stdout !== '');
+      assert.equal(seen.stdout, '2000:2001\n');
+    },
+  },
+  {
     id: 'lifecycle/reaps-orphans',
     title: 'PID 1 reaps orphans: no zombies pile up',
     async run(ctx) {
@@ -305,11 +321,22 @@ export const LIFECYCLE_CHECKS: ContractCheck[] = [
   },
   {
     id: 'lifecycle/raw',
-    title: 'with `raw` nothing is changed: no interventions',
+    title: 'with `raw` only what the provider cannot do without is changed, and the list says what that is',
     async run(ctx) {
       const sandbox = await ctx.makeSandbox({ raw: true });
-      assert.deepEqual(sandbox.interventions, []);
-      assert.equal(await out(sandbox, 'echo alive'), 'alive\n');
+      const { interventions } = sandbox;
+      const left = interventions.filter((name) => name !== INIT_INTERVENTION && name !== EXEC_INTERVENTION);
+      assert.deepEqual(left, [], 'these can be left out');
+      // the image's ENTRYPOINT becomes the keep-alive command, and a shell may become the command that it is given
+      const pid1 = /^(sh -c )?sleep infinity $/;
+      const isMain = await eventually(
+        'PID 1 is what the list says',
+        async () => pid1.test(await out(sandbox, 'tr "\\0" " " < /proc/1/cmdline')),
+        (main) => main !== interventions.includes(INIT_INTERVENTION),
+      );
+      assert.equal(isMain, !interventions.includes(INIT_INTERVENTION));
+      const files = await out(sandbox, "find / -xdev -name '*plumbline*' -print", { user: 0 });
+      assert.equal(files !== '', interventions.includes(EXEC_INTERVENTION), `files of ours: ${files}`);
     },
   },
   {

@@ -3,7 +3,6 @@ import { SandboxCreateError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
-import { INIT_INTERVENTION } from '../keep-alive.js';
 import { sandboxLabels } from '../labels.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
@@ -70,8 +69,6 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     shell,
     defaults,
     effective: effectiveOf(created),
-    // PID 1 is Daytona's daemon
-    interventions: spec.raw ? [] : [INIT_INTERVENTION],
     policy,
     keepAlive: startKeepAlive({ everyMs, renew: () => toolbox.refreshActivity() }),
     setNetwork: input.canSetNetwork ? setNetwork : null,

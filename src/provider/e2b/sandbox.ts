@@ -2,7 +2,6 @@
 import { PlumblineError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { Effective, NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
-import { INIT_INTERVENTION } from '../keep-alive.js';
 import { nameLabels, sandboxLabels } from '../labels.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
@@ -64,8 +63,6 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     shell,
     defaults,
     effective: input.effective,
-    // systemd is PID 1 of every sandbox
-    interventions: spec.raw ? [] : [INIT_INTERVENTION],
     policy,
     keepAlive,
     setNetwork: input.canSetNetwork ? setNetwork : null,

@@ -2,7 +2,7 @@
 import { PlumblineError, SandboxCreateError, SandboxLostError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
-import { INIT_INTERVENTION, KEEP_ALIVE } from '../keep-alive.js';
+import { KEEP_ALIVE } from '../keep-alive.js';
 import { nameLabels, sandboxLabels } from '../labels.js';
 import { isTransient } from '../remote/exec.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
@@ -72,8 +72,6 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     shell,
     defaults,
     effective: input.size.effective,
-    // PID 1 is Modal's own
-    interventions: spec.raw ? [] : [INIT_INTERVENTION],
     policy,
     silenceMs: Math.max(SHORTEST_SILENCE_MS, Math.min(LONGEST_SILENCE_MS, cloud.requestTimeoutMs)),
     keepAlive,

@@ -29,7 +29,7 @@ export interface ExecJob {
   readonly cap: number;
   /** True: `<dir>.in` holds the stdin. */
   readonly stdin: boolean;
-  /** Directories of finished execs that may go now. */
+  /** Files and directories of finished work that may go now. */
   readonly forget: readonly string[];
 }
 
@@ -70,7 +70,7 @@ export function startScript(job: ExecJob): string {
   const env = Object.entries(job.env).map(([name, value]) => quote(`${name}=${value}`));
   const own = [given.includes('HOME') ? '' : '"HOME=$home"', given.includes('HOSTNAME') ? '' : '"HOSTNAME=$host"'];
   return `umask 022; d=${quote(dir)} m=${job.mark}
-mkdir -p -m 711 ${REMOTE_DIR}; ${job.forget.length > 0 ? `rm -rf ${quoteAll(job.forget.flatMap((id) => [jobDir(id), `${jobDir(id)}.in`, `${jobDir(id)}.sh`]))}` : ':'}
+mkdir -p -m 711 ${REMOTE_DIR}; ${job.forget.length > 0 ? `rm -rf ${quoteAll(job.forget)}` : ':'}
 mkdir "$d" 2>/dev/null || { echo 'X latched'; exit 0; }
 ${OOM}
 ${FOLLOW}

@@ -21,7 +21,7 @@ export interface ExecTarget {
   /** Environment of the image and of the sandbox, in this order of precedence already merged. */
   readonly env: Readonly<Record<string, string>>;
   readonly tags: TagPool;
-  /** Directories of finished execs that nobody reads any more; the next exec removes them. */
+  /** Files and directories of finished work that nobody reads any more; the next exec removes them. */
   readonly finished: string[];
   /** Hears of every recovery. */
   readonly onEvent?: ProviderContext['onEvent'] | undefined;
@@ -56,7 +56,7 @@ export async function execRemote(
         if (start < MAX_STARTS && stop.cause() === null) continue;
         if (stop.cause() === null) throw run.lastError ?? new ExecError('the command could not be started');
       }
-      target.finished.push(run.id);
+      target.finished.push(jobDir(run.id), `${jobDir(run.id)}.in`, `${jobDir(run.id)}.sh`);
       if (stop.cause() === 'abort') throw signal?.reason;
       const base = { ...run.output(), durationMs: performance.now() - startedAt };
       if (outcome === 'never' || outcome === 'stopped') {

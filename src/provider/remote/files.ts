@@ -21,6 +21,8 @@ import { REMOTE_DIR, type RemoteShell } from './shell.js';
 export interface FileTarget {
   readonly shell: RemoteShell;
   readonly policy?: RetryPolicy;
+  /** What the next exec may remove. */
+  readonly finished?: string[];
   /** Hears of every recovery. */
   readonly onEvent?: ProviderContext['onEvent'] | undefined;
   /** Bytes of one upload request; larger archives go in parts. */
@@ -53,6 +55,7 @@ export async function uploadRemote(
     await pipeline(Readable.from(writeTar(hostPath, single ? name : '')), createWriteStream(archive));
     const parts = await sendParts(target, archive, signal);
     await runScript(target, 'upload', unpackScript(parts, to, single), what, signal);
+    target.finished?.push(doneFile(parts));
   } catch (error) {
     signal?.throwIfAborted();
     throw asTransferError(error, what);
@@ -90,11 +93,16 @@ async function sendParts(target: FileTarget, archive: string, signal: AbortSigna
   return { paths, bytes };
 }
 
+/** Tells an unpacking that is sent again that it has been done. */
+function doneFile({ paths }: Parts): string {
+  return `${paths[0]}.done`;
+}
+
 /** May run twice: unpacking is repeatable as long as its parts are there, and it removes them only when it has succeeded. */
 function unpackScript(parts: Parts, to: string, single: boolean): string {
   const list = parts.paths.map(quote).join(' ');
   return `umask 022; to=${quote(to)}
-[ -f ${quote(`${parts.paths[0]}.done`)} ] && exit 0
+[ -f ${quote(doneFile(parts))} ] && exit 0
 command -v tar >/dev/null 2>&1 || exit ${NO_TAR}
 n=$(cat ${list} | wc -c); [ $((n)) = ${parts.bytes} ] || { echo "$((n)) of ${parts.bytes} bytes arrived" >&2; exit ${BROKEN}; }
 ${
@@ -107,7 +115,7 @@ mkdir -p -- "$d" || exit ${NOT_A_FILE}
 k=; tar --keep-directory-symlink --version >/dev/null 2>&1 && k=--keep-directory-symlink
 cat ${list} | tar $k -xpf - -C "$d"; r=$?
 [ $r = 0 ] || { [ "$(df -P "$d" 2>/dev/null | awk 'NR==2{print $4}' 2>/dev/null)" = 0 ] && exit ${NO_SPACE}; exit $r; }
-: > ${quote(`${parts.paths[0]}.done`)}; rm -f ${list}; exit 0
+: > ${quote(doneFile(parts))}; rm -f ${list}; exit 0
 `;
 }
 

@@ -5,7 +5,7 @@ import { downloadRemote, uploadRemote } from './files.js';
 import type { RuntimeDefaults } from './image-config.js';
 import type { KeepAlive } from './keep-alive.js';
 import type { RetryPolicy } from './retry.js';
-import type { RemoteShell } from './shell.js';
+import { REMOTE_INTERVENTIONS, type RemoteShell } from './shell.js';
 
 export interface RunningInput {
   readonly id: string;
@@ -14,8 +14,8 @@ export interface RunningInput {
   /** What the image gives a process. */
   readonly defaults: Pick<RuntimeDefaults, 'env' | 'workdir' | 'user'>;
   readonly effective: Effective;
-  /** What was changed in it before it was handed over. */
-  readonly interventions: readonly string[];
+  /** Beside those of every remote provider; none with `raw`. */
+  readonly interventions?: readonly string[];
   readonly policy: RetryPolicy;
   /** Milliseconds without a sign of life after which a command's connection counts as dead; absent: exec.ts's own. */
   readonly silenceMs?: number;
@@ -45,7 +45,7 @@ export function runningSandbox(input: RunningInput): Sandbox {
   return {
     id: input.id,
     effective: input.effective,
-    interventions: input.interventions,
+    interventions: [...REMOTE_INTERVENTIONS, ...(input.interventions ?? [])],
     exec: (argv, options) => execRemote(target, argv, options),
     upload: (hostPath, to, options) => uploadRemote(target, hostPath, to, options),
     download: (from, hostPath, options) => downloadRemote(target, from, hostPath, options),

@@ -1,4 +1,5 @@
 /** The few things that exec and transfer need of a remote sandbox; each provider makes them of its SDK. */
+import { EXEC_INTERVENTION, INIT_INTERVENTION } from '../keep-alive.js';
 
 export interface ScriptHooks {
   /** Text as it comes, cut anywhere. */
@@ -31,3 +32,6 @@ export interface RemoteShell {
 
 /** Directory of ours inside every remote sandbox; outside /tmp, which tasks empty, and on the disk, not in memory. */
 export const REMOTE_DIR = '/var/tmp/.plumbline';
+
+/** With `raw` too: PID 1 is the provider's own program, and REMOTE_DIR is needed for every command and transfer. */
+export const REMOTE_INTERVENTIONS: readonly string[] = [INIT_INTERVENTION, EXEC_INTERVENTION];

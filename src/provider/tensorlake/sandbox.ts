@@ -3,7 +3,6 @@ import { ExecError, type PlumblineError, SandboxCreateError } from '../../except
 import type { PreparedImage } from '../../model/image.js';
 import type { ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
-import { INIT_INTERVENTION } from '../keep-alive.js';
 import { sandboxLabels } from '../labels.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startMainProcess } from '../remote/main-process.js';
@@ -85,8 +84,8 @@ async function settle({ cloud, spec, ctx, image, plan }: SandboxInput, shell: Te
     words += text;
   };
   if (!spec.raw) await shell.script(INTERVENTIONS, { limitMs: INTERVENTIONS_LIMIT_MS, signal, onStdout });
-  // `init`: PID 1 is the platform's, not the image's; `background`: shell.ts
-  const interventions = spec.raw ? [] : [INIT_INTERVENTION, 'background', ...parseInterventions(words)];
+  // `background`: shell.ts
+  const interventions = spec.raw ? [] : ['background', ...parseInterventions(words)];
   if (image.source === 'replayed') {
     const defaults: RuntimeDefaults = await replayImage({ image: spec.image.spec, plan, shell, policy }, ctx);
     await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);

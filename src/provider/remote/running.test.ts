@@ -1,4 +1,4 @@
-/** Who hears of what was made good: a sandbox whose shell is this machine's, with calls that fail now and then. */
+/** A sandbox whose shell is this machine's, with calls that fail now and then: who hears of it, and what is left inside. */
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -67,7 +67,6 @@ async function sandboxWith(faults: Faults): Promise<Sandbox> {
     shell: shellWith(faults),
     defaults: { env: { PATH: process.env['PATH'] ?? '' }, workdir: '/', user: String(process.getuid?.() ?? 0) },
     effective: { cpus: null, memoryMb: null, storageMb: null },
-    interventions: [],
     policy: { tries: 3, firstPauseMs: 1, longestPauseMs: 1 },
     keepAlive: null,
     setNetwork: null,
@@ -131,6 +130,21 @@ describe.runIf(process.getuid?.() === 0)('a sandbox says what it recovered from'
     await sandbox.download(await file('content'), join(dir, 'back'));
     expect(await readFile(join(dir, 'back'), 'utf8')).toBe('content');
     expect(told).toEqual(once('download'));
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)('inside a sandbox', () => {
+  test('an exec removes what the work before it left', async () => {
+    const sandbox = await sandboxWith({});
+    await sandbox.upload(await file('content'), join(dir, 'target'));
+    await sandbox.exec(['cat'], { stdin: Buffer.from('in') });
+    await sandbox.download(join(dir, 'target'), join(dir, 'back'));
+    const left = await stdoutOf(sandbox, ['ls', '-A', join(dir, 'own')]);
+    expect(left.split('\n').filter(Boolean)).toEqual([expect.stringMatching(/^[0-9a-f]{24}$/)]);
+  });
+
+  test('what cannot be left out is listed', async () => {
+    expect((await sandboxWith({})).interventions).toEqual(['init', 'exec-files']);
   });
 });
 
