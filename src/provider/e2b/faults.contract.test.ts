@@ -1,370 +1,68 @@
-/**
- * The fault matrix: every call of the E2B API × every fault, through the real SDK. A fault of one occurrence must be recovered from
- * with exactly one effect; one that never ends must end the call with its exception type. The emulator's backend is a local
- * provider, so effects and leaks are counted where they happen.
- */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Fault } from '../../emulator/core/faults.js';
-import { PlumblineError } from '../../exception/errors.js';
-import type { ImageSpec, PreparedImage } from '../../model/image.js';
-import type { Owner, Sandbox, SandboxProvider, SandboxSpec } from '../../model/provider.js';
-import { type EmulatedProvider, emulatedProvider } from '../../testing/emulated-provider.js';
-import { sample } from '../../testing/sample.js';
-import { currentOwner } from '../owner.js';
+/** The fault matrix of E2B: its calls, and what is different about them (src/testing/fault-matrix.ts is the matrix). */
+import { describeFaults, type MatrixCall } from '../../testing/fault-matrix.js';
 
-/** Milliseconds; a call that hangs costs one of them. */
-const REQUEST_LIMIT_MS = 5_000;
-const CASE_LIMIT_MS = 90_000;
+const REQUEST_MS = 5_000;
 
-const ONCE: readonly Fault[] = [
-  { kind: 'delay', ms: 300 },
-  { kind: 'hang' },
-  { kind: 'reset-before' },
-  { kind: 'reset-after' },
-  { kind: 'truncate' },
-  { kind: 'malformed' },
-  { kind: 'status', status: 429 },
-  { kind: 'status', status: 429, headers: { 'retry-after': '1' } },
-  { kind: 'status', status: 500 },
-  { kind: 'status', status: 502 },
-  { kind: 'status', status: 503 },
-  { kind: 'status', status: 504 },
-];
-
-const nameOf = (fault: Fault) => {
-  if (fault.kind !== 'status') return fault.kind;
-  return fault.headers === undefined ? `${fault.status}` : `${fault.status} with Retry-After`;
+/** Connect has codes of its own; the SDK hands on these and not the status. */
+const CONNECT: MatrixCall['ends'] = {
+  '429': {
+    as: ['NetworkError/provider'],
+    why: 'E2B’s proxy says `unavailable` of a limit and of a sandbox that is gone',
+  },
+  '500': { as: ['NetworkError/network'], why: 'Connect knows no 500: `unknown` is what a broken connection is, too' },
 };
 
-let running: EmulatedProvider | null = null;
-let provider: SandboxProvider;
-let image: PreparedImage;
-let shared: Sandbox;
-let dir = '';
-let serial = 0;
-
-const owner: Owner = {
-  runId: 'faults',
-  owner: currentOwner(),
-  expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-};
-const never = () => new AbortController().signal;
-
-async function imageOf(dockerfile: string, files: Record<string, string> = {}): Promise<ImageSpec> {
-  const contextDir = await mkdtemp(join(dir, 'context-'));
-  for (const [name, content] of Object.entries(files)) await writeFile(join(contextDir, name), content);
-  await writeFile(join(contextDir, 'Dockerfile'), dockerfile);
-  return {
-    source: { kind: 'dockerfile', contextDir, dockerfile: join(contextDir, 'Dockerfile') },
-    compose: null,
-    platform: null,
-    resources: { cpus: null, memoryMb: null, storageMb: null, gpus: null },
-  };
-}
-
-function prepare(spec: ImageSpec, signal = never()): Promise<PreparedImage> {
-  return provider.prepare(spec, { owner, forceBuild: false, signal, onEvent: () => {}, onLog: () => {} });
-}
-
-function spec(): SandboxSpec {
-  serial += 1;
-  return {
-    name: `faults-${process.pid}-${serial}`,
-    image,
-    owner,
-    labels: {},
-    resources: image.spec.resources,
-    env: {},
-    workdir: null,
-    network: { mode: 'public' },
-    networkWillChange: true,
-    raw: false,
-  };
-}
-
-/** What the emulated cloud of this process runs, seen on its backend: others may share the engine. */
-const alive = async () =>
-  (await running?.backend.list('all'))?.filter((ref) => ref.runId === `emulator-e2b-${process.pid}`).length;
-
-function script(call: string, fault: Fault, occurrence?: number): void {
-  running?.emulator.calls.replace([{ call, fault, ...(occurrence === undefined ? {} : { occurrence }) }]);
-}
-
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'plumbline-faults-'));
-  running = await emulatedProvider('e2b', {
-    env: process.env,
-    settings: {
-      'e2b.request_timeout_ms': String(REQUEST_LIMIT_MS),
-      'e2b.first_pause_ms': '100',
-      'e2b.tries': '3',
-    },
-  });
-  if (running === null) return;
-  provider = running.provider;
-  image = await prepare(await imageOf('FROM debian:bookworm-slim\n'));
-  shared = await provider.create(spec(), { signal: never(), onEvent: () => {} });
-}, 600_000);
-
-afterAll(async () => {
-  running?.emulator.calls.replace([]);
-  await shared?.[Symbol.asyncDispose]();
-  await running?.close();
-  await rm(dir, { recursive: true, force: true });
-}, 120_000);
-
-/** One way to make a call, and proof that it worked exactly once. */
-interface Subject {
-  readonly call: string;
-  readonly work: () => Promise<void>;
-}
-
-const SUBJECTS: readonly Subject[] = [
-  {
-    call: 'process.start',
-    async work() {
-      serial += 1;
-      const file = `/srv/ran-${serial}`;
-      const result = await shared.exec(['sh', '-c', `echo ran >> ${file}; printf 'out\\377'; echo err >&2; exit 7`]);
-      expect([
-        result.exitCode,
-        Buffer.from(result.stdout).toString('latin1'),
-        String(Buffer.from(result.stderr)),
-      ]).toEqual([7, 'out\xff', 'err\n']);
-      running?.emulator.calls.replace([]);
-      expect(Buffer.from((await shared.exec(['cat', file])).stdout).toString()).toBe('ran\n');
-    },
-  },
-  {
-    call: 'files.write',
-    async work() {
-      serial += 1;
-      await mkdir(join(dir, `up-${serial}`));
-      await writeFile(join(dir, `up-${serial}`, 'file'), `content ${serial}`);
-      await shared.upload(join(dir, `up-${serial}`), `/srv/up-${serial}`);
-      running?.emulator.calls.replace([]);
-      expect(Buffer.from((await shared.exec(['cat', `/srv/up-${serial}/file`])).stdout).toString()).toBe(
-        `content ${serial}`,
-      );
-    },
-  },
-  {
-    call: 'files.read',
-    async work() {
-      serial += 1;
-      await shared.download('/etc/debian_version', join(dir, `down-${serial}`));
-      expect(await readFile(join(dir, `down-${serial}`), 'utf8')).toMatch(/^12\./);
-    },
-  },
-  {
-    call: 'sandbox.create',
-    async work() {
-      const before = await alive();
-      const sandbox = await provider.create(spec(), { signal: never(), onEvent: () => {} });
-      running?.emulator.calls.replace([]);
-      expect(await alive()).toBe((before ?? 0) + 1);
-      await sandbox[Symbol.asyncDispose]();
-      expect(await alive()).toBe(before);
-    },
-  },
-  {
-    call: 'sandbox.kill',
-    async work() {
-      const before = await alive();
-      const sandbox = await provider.create(spec(), { signal: never(), onEvent: () => {} });
-      await sandbox[Symbol.asyncDispose]();
-      expect(await alive()).toBe(before);
-    },
-  },
-  {
-    call: 'sandbox.list',
-    async work() {
-      const refs = await provider.list({ runId: owner.runId });
-      expect(refs.map((ref) => ref.ref)).toEqual([shared.id]);
-    },
-  },
-  {
-    call: 'sandbox.network',
-    async work() {
-      await shared.setNetwork?.({ mode: 'no-network' });
-      running?.emulator.calls.replace([]);
-      const routes = Buffer.from((await shared.exec(['cat', '/proc/net/route'])).stdout).toString();
-      await shared.setNetwork?.({ mode: 'public' });
-      expect(routes.trim().split('\n')).toHaveLength(1); // the head line
-    },
-  },
-  ...[
-    'template.alias',
-    'template.request',
-    'template.file',
-    'template.upload',
-    'template.start',
-    'template.status',
-  ].map(
-    (call): Subject => ({
-      call,
-      async work() {
-        serial += 1;
-        const wanted = await imageOf(`FROM debian:bookworm-slim\nCOPY data /srv/data\n`, { data: `${call} ${serial}` });
-        const prepared = await prepare(wanted);
-        expect(prepared.cacheHit).toBe(false);
-        running?.emulator.calls.replace([]);
-        expect((await prepare(wanted)).cacheHit).toBe(true);
-      },
-    }),
-  ),
-];
-
-/** Replies that nobody needs to read: there is nothing that could end. */
-const RECOVERS_ALWAYS: Readonly<Record<string, string>> = {
-  'sandbox.create': 'the sandbox of an unreadable reply is found by its name and taken over',
-  'template.upload': 'the body of the reply is empty',
+const SDK_WAITS: MatrixCall['unseen'] = {
+  '429 with Retry-After': 'the SDK waits as long as it is asked to, and tells nobody',
 };
 
-describe.each(
-  sample(
-    SUBJECTS.map((subject, index) => ({ ...subject, index })),
-    3,
-  ),
-)('$call', ({ index, call, work }) => {
-  test.for(sample(ONCE, 6, index).map((fault) => [nameOf(fault), fault] as const))(
-    'one %s is recovered from, with one effect',
-    { timeout: CASE_LIMIT_MS },
-    async ([, fault], { skip }) => {
-      if (running === null) return skip('there is no local provider to stand behind the emulator');
-      script(call, fault, 1);
-      await work();
-    },
-  );
-
-  test('a wrong credential is ProviderAuthError at once', { timeout: CASE_LIMIT_MS }, async ({ skip }) => {
-    if (running === null) return skip('there is no local provider to stand behind the emulator');
-    if (call === 'template.upload') return skip('the upload goes to a signed URL without a credential');
-    script(call, { kind: 'auth' });
-    const started = Date.now();
-    const error = await failure(work);
-    const ended = Date.now();
-    running.emulator.calls.replace([]);
-    await sweep();
-    expect([error.type, error.origin]).toEqual(['ProviderAuthError', 'provider']);
-    expect(ended - started).toBeLessThan(REQUEST_LIMIT_MS * 2);
-  });
-
-  test.for(
-    sample(
-      [
-        [{ kind: 'reset-before' }, /^NetworkError$/],
-        [{ kind: 'status', status: 429 }, /^ProviderRateLimitError$|^NetworkError$/],
-        [{ kind: 'status', status: 503 }, /^ProviderQuotaError$|^NetworkError$|^TransferError$/],
-        [{ kind: 'malformed' }, /^NetworkError$|^ExecError$|^TransferError$/],
-      ] as const,
-      4,
-      index,
-    ),
-  )(
-    'a lasting %o ends with its type and leaves nothing',
-    { timeout: CASE_LIMIT_MS },
-    async ([fault, type], { skip }) => {
-      if (running === null) return skip('there is no local provider to stand behind the emulator');
-      const recovers = fault.kind === 'malformed' ? RECOVERS_ALWAYS[call] : undefined;
-      if (recovers !== undefined) return skip(recovers);
-      const before = await alive();
-      script(call, fault);
-      const error = await failure(work);
-      running.emulator.calls.replace([]);
-      await sweep();
-      expect(error.type, error.message).toMatch(call === 'sandbox.kill' ? /^SandboxLostError$/ : type);
-      expect(['provider', 'network']).toContain(error.origin);
-      expect(await alive()).toBe(before);
-    },
-  );
+/** Builds may be begun again: the newer one of a name replaces the older (facts of the API, e2b.md 1.7). */
+const build = (call: string, more: Partial<MatrixCall> = {}): MatrixCall => ({
+  call,
+  does: 'prepare',
+  unseen: SDK_WAITS,
+  ...more,
 });
 
-/** What the guard does after a failed create: everything of the run but the shared sandbox goes. */
-async function sweep(): Promise<void> {
-  for (const ref of await provider.list({ runId: owner.runId })) {
-    if (ref.ref !== shared.id) await provider.destroy(ref);
-  }
-}
-
-async function failure(work: () => Promise<void>): Promise<PlumblineError> {
-  const error: unknown = await work().then(
-    () => new Error('it passed'),
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof PlumblineError) return error;
-  throw error;
-}
-
-describe('what only the emulator can do', () => {
-  test.for(['process.start', 'files.write', 'files.read'])(
-    'a sandbox that dies during %s is SandboxLostError',
-    { timeout: CASE_LIMIT_MS },
-    async (call, { skip }) => {
-      if (running === null) return skip('there is no local provider to stand behind the emulator');
-      const sandbox = await provider.create(spec(), { signal: never(), onEvent: () => {} });
-      script(call, { kind: 'death' }, call === 'process.start' ? 1 : undefined);
-      const error = await failure(async () => {
-        if (call === 'process.start') await sandbox.exec(['sleep', '60']);
-        else if (call === 'files.write') await sandbox.upload(dir, '/srv/x');
-        else await sandbox.download('/etc/hostname', join(dir, 'down'));
-      });
-      running.emulator.calls.replace([]);
-      expect([error.type, error.origin], error.message).toEqual(['SandboxLostError', 'provider']);
-      await sandbox[Symbol.asyncDispose]();
-    },
-  );
-
-  test('a build that fails is ImageBuildError with its log', { timeout: CASE_LIMIT_MS }, async ({ skip }) => {
-    if (running === null) return skip('there is no local provider to stand behind the emulator');
-    script('template.start', { kind: 'build-failure' });
-    const error = await failure(async () => {
-      await prepare(await imageOf('FROM debian:bookworm-slim\nRUN false\n'));
-    });
-    expect([error.type, error.details.log]).toEqual(['ImageBuildError', expect.stringContaining('scripted failure')]);
-  });
-
-  test('a builder that is down is replaced by a replay in the sandbox, shown as such', {
-    timeout: CASE_LIMIT_MS,
-  }, async ({ skip }) => {
-    if (running === null) return skip('there is no local provider to stand behind the emulator');
-    const wanted = await imageOf(
-      'FROM debian:bookworm-slim\nENV A=b\nCOPY data /srv/data\nRUN echo "$A" > /srv/made\n',
-      {
-        data: 'copied',
-      },
-    );
-    // The first build breaks down three times, the one of the base image works.
-    running.emulator.calls.replace(
-      [1, 2, 3].map((occurrence) => ({
-        call: 'template.start',
-        occurrence,
-        fault: { kind: 'status', status: 500 } as const,
-      })),
-    );
-    const prepared = await prepare(wanted);
-    expect([prepared.source, prepared.warnings.map(({ code }) => code)]).toEqual([
-      'replayed',
-      expect.arrayContaining(['ReplayedImage']),
-    ]);
-    const sandbox = await provider.create({ ...spec(), image: prepared }, { signal: never(), onEvent: () => {} });
-    const seen = await sandbox.exec(['sh', '-c', 'cat /srv/data /srv/made; echo "$A"']);
-    await sandbox[Symbol.asyncDispose]();
-    expect(Buffer.from(seen.stdout).toString()).toBe('copiedb\nb\n');
-  });
-
-  test('a build that never leaves "building" ends with the caller’s reason', { timeout: CASE_LIMIT_MS }, async ({
-    skip,
-  }) => {
-    if (running === null) return skip('there is no local provider to stand behind the emulator');
-    script('template.start', { kind: 'stuck' });
-    const reason = new Error('the start limit of the task');
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(reason), 1_500);
-    const wanted = await imageOf('FROM debian:bookworm-slim\nRUN true\n');
-    await expect(prepare(wanted, controller.signal)).rejects.toBe(reason);
-  });
+describeFaults('e2b', {
+  settings: {
+    'e2b.request_timeout_ms': String(REQUEST_MS),
+    'e2b.first_pause_ms': '100',
+    'e2b.tries': '3',
+  },
+  requestMs: REQUEST_MS,
+  limitMs: 40_000,
+  dockerfile: 'FROM debian:bookworm-slim\nCOPY data /srv/data\n',
+  buildsAtMost: 2,
+  calls: [
+    { call: 'process.start', does: 'exec', ends: CONNECT },
+    { call: 'files.write', does: 'upload' },
+    { call: 'files.read', does: 'download' },
+    { call: 'sandbox.create', does: 'create', unseen: SDK_WAITS },
+    { call: 'sandbox.kill', does: 'delete' },
+    { call: 'sandbox.list', does: 'list' },
+    { call: 'sandbox.network', does: 'network' },
+    build('template.alias'),
+    build('template.request'),
+    build('template.file'),
+    build('template.upload', {
+      credential: 'none: the upload goes to a signed URL',
+      unseen: { ...SDK_WAITS, truncate: 'the reply has no body', malformed: 'the reply has no body' },
+    }),
+    build('template.start'),
+    build('template.status'),
+  ],
+  endings: {
+    deaths: [
+      { call: 'process.start', does: 'exec', occurrence: 1 },
+      { call: 'files.write', does: 'upload', occurrence: null },
+      { call: 'files.read', does: 'download', occurrence: null },
+    ],
+    deathReason: /gone|not found|end of life/,
+    failedBuild: { call: 'template.start', log: 'scripted failure' },
+    // the API has no first state to stay in: a create answers when the sandbox runs
+    stuckSandbox: { script: { call: 'sandbox.create', fault: { kind: 'hang' } }, states: ['creating'] },
+    stuckBuild: { call: 'template.start', fault: { kind: 'stuck' } },
+    failedStart: null,
+  },
 });
