@@ -151,7 +151,7 @@ function verdict(provider: Provider, error: Error, call: Call): string {
 }
 
 describe('one situation, one exception', () => {
-  test.each(SITUATIONS)('%s (%s)', (_, call, errors, expected, differs = {}) => {
+  test.for(SITUATIONS)('%s (%s)', ([, call, errors, expected, differs = {}]) => {
     const rows = PROVIDERS.flatMap((provider) => {
       const error = errors[provider];
       return error === undefined ? [] : [{ provider, is: verdict(provider, error, call) }];
