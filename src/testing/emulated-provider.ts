@@ -19,6 +19,8 @@ export interface EmulatedProvider {
   readonly backend: SandboxProvider;
   /** What the emulated cloud has made on the backend: an effect of a call that came twice is counted twice. */
   readonly effects: Effects;
+  /** A provider of another process on the same host and account; the caller closes it. */
+  another(): Promise<SandboxProvider>;
   close(): Promise<void>;
 }
 
@@ -50,9 +52,11 @@ export async function emulatedProvider(name: ProviderName, options: EmulatedOpti
   const { counted, effects } = counting(guarded);
   const emulator = await startEmulator(name, { backend: counted, faults: options.faults ?? [] });
   const env = { ...options.env, ...emulator.env };
-  const provider = await loadProvider(name, { env, stateDir, settings: options.settings ?? {} });
+  const another = () => loadProvider(name, { env, stateDir, settings: options.settings ?? {} });
+  const provider = await another();
   return {
     provider,
+    another,
     emulator,
     backend: guarded,
     effects,
