@@ -157,7 +157,7 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
 export function unknownBase(ref: string): { code: string; message: string } {
   return {
     code: 'BaseConfigUnknown',
-    message: `the registry of ${ref} cannot be reached from here: its ENV, USER, WORKDIR and ENTRYPOINT are taken to be the usual ones, and whether its tag has moved is not known`,
+    message: `the registry of ${ref} cannot be reached from here: its ENV, USER, WORKDIR and ENTRYPOINT are taken to be the usual ones, and whether its tag has moved is not known: the digest of a prebuilt image is then that of its name`,
   };
 }
 
