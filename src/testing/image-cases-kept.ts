@@ -90,6 +90,13 @@ RUN ls /onbuild > /seen
     files: { ...FILES, 'd/empty': { dir: true, mode: 0o700 }, 'd/link': { link: 'a' } },
     look: `cat /seen /onbuild/ran; find /onbuild ${TREE}`,
   },
+  {
+    name: 'ADD with a pattern beside an archive that it does not match',
+    dockerfile: 'FROM debian:bookworm-slim\nADD fil* /globbed/\nADD d/[ab] /lettered/\n',
+    files: FILES,
+    setup: 'tar -czf a.tar.gz file && cp a.tar.gz d/z.tgz',
+    look: `find /globbed /lettered ${TREE}`,
+  },
 ];
 
 /** Modification times of the context's own files; those of directories that hold something depend on the transfer, in Docker too. */

@@ -1,9 +1,11 @@
 /** Dockerfiles as they are rewritten, uploaded and built by the emulator, which loses what the server's builder loses. */
+
 import { ADD_PATTERN, IMAGE_CASES } from '../../testing/image-cases.js';
+import { CONTEXT_TIMES, KEPT_CASES } from '../../testing/image-cases-kept.js';
 import { describeImages } from '../../testing/image-contract.js';
 
 describeImages('daytona', {
-  cases: [...IMAGE_CASES, ADD_PATTERN],
+  cases: [...IMAGE_CASES, ...KEPT_CASES, CONTEXT_TIMES, ADD_PATTERN],
   settings: { tries: '3', first_pause_ms: '100' },
   // the name is unique in the organisation: the second host is told that it exists, and waits for it
   buildsOfTwoHosts: 1,
@@ -15,6 +17,5 @@ describeImages('daytona', {
       place: 'Dockerfile:3',
       origin: 'provider',
     },
-    { dockerfile: 'FROM debian:bookworm-slim\nONBUILD COPY . /x\n', place: 'Dockerfile:2', origin: 'provider' },
   ],
 });

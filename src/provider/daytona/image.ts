@@ -27,7 +27,7 @@ import { type SnapshotSize, snapshotSize } from './resources.js';
 import type { ContextItem, SnapshotDto } from './sdk.js';
 
 /** Changes when the same definition would become another snapshot. */
-const RECIPE = 'daytona/1';
+const RECIPE = 'daytona/2';
 /** Looks in a row at a snapshot that was said to exist and is not found (harbor#2417). */
 const MAX_MISSING = 10;
 /** 100 kB/s: slower counts as stuck. */

@@ -65,7 +65,8 @@ export async function buildContext({ entries, needsTar }: ScannedContext, tmp: s
   for (const entry of entries) if (isPlainFile(entry)) files.push(await fileOf(entry));
   if (!needsTar) return { files, tar: null };
   const path = join(tmp, CONTEXT_TAR);
-  await writeContextTar(entries, path);
+  // a mount is known by its bytes: with its own times, every checkout of a task would be another image
+  await writeContextTar(entries, path, 'fixed');
   const { size } = await stat(path);
   const tar = { name: CONTEXT_TAR, hostPath: path, sha256: await sha256(path), size, mode: 0o644 };
   // a .dockerignore has had its say; a builder that reads it again must not lose the tar

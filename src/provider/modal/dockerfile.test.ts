@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseDockerfile } from '../../image/dockerfile/parse.js';
-import { dockerfileLines } from './dockerfile.js';
+import { dockerfileLines, readsContext } from './dockerfile.js';
 
 const FILES = ['a.txt', 'tool.tar.gz'];
 
@@ -78,10 +78,38 @@ describe('dockerfileLines', () => {
     ['FROM a\nADD *.tar /x/\n', 'ADD with a pattern'],
     ['FROM a\nADD d a.txt /x/\n', 'ADD of files and other sources'],
     ['FROM a\nCOPY d <<EOF /x/\ntext\nEOF\n', 'COPY of files and a heredoc in one instruction'],
-    ['FROM a\nONBUILD COPY . /x\n', 'ONBUILD COPY'],
+    ['FROM a\nONBUILD \\\nCOPY . /x\n', 'this COPY'],
   ] as const)('%j is refused with its line', ([text, why]) => {
     expect(() => lines(text)).toThrow(
       expect.objectContaining({ message: expect.stringContaining(`Dockerfile:2: ${why}`) }),
     );
+  });
+});
+
+test('triggers of a stage of its own are written out where its children begin', () => {
+  expect(lines('FROM a AS p\nONBUILD COPY d /d\nONBUILD RUN x\nFROM p\nRUN y\n').slice(2)).toEqual([
+    'FROM a AS p',
+    '',
+    '',
+    'FROM p',
+    'COPY --from=plumbline-context  d /d',
+    'RUN x',
+    'RUN y',
+  ]);
+});
+
+describe('readsContext', () => {
+  test.for([
+    ['COPY a /b', true],
+    ['ADD a https://example.org/x /b/', true],
+    ['RUN --mount=target=/ctx true', true],
+    ['ONBUILD COPY . /b', true],
+    ['COPY --from=other a /b', false],
+    ['COPY <<EOF /b\nx\nEOF', false],
+    ['ADD https://example.org/x /b', false],
+    ['RUN --mount=type=bind,from=other,target=/x --mount=type=cache,target=/c true', false],
+    ['ENV a=b', false],
+  ] as const)('%s: %s', ([line, expected]) => {
+    expect(readsContext(parseDockerfile(`FROM a\n${line}\n`))).toBe(expected);
   });
 });

@@ -21,7 +21,7 @@ import { assertPlatform, remotePlatform } from '../remote/platform.js';
 import { baseInstead, type Planner } from '../remote/replay.js';
 import { again, type Cloud, limited } from './calls.js';
 import { type BuildContext, buildContext, type ContextFile, scanContext } from './context.js';
-import { dockerfileLines } from './dockerfile.js';
+import { dockerfileLines, readsContext } from './dockerfile.js';
 import { describeEnd } from './ending.js';
 import type { ImageDefinition, ModalResult } from './sdk.js';
 
@@ -36,6 +36,12 @@ const FAILURE = 2;
 /** Seconds for which one call follows a build. */
 const JOIN_SECS = 55;
 const LOG_LIMIT = 256 * 1024;
+
+const CONTEXT_TIMES = {
+  code: 'ContextTimes',
+  message:
+    'files of the build context have other modification times than in a local build: a mount of Modal’s keeps none, and an archive with them would be another image for every checkout',
+};
 
 export interface Preparer {
   readonly cloud: Cloud;
@@ -60,8 +66,9 @@ export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: Pre
   }
   const tmp = await mkdtemp(join(tmpdir(), 'plumbline-modal-'));
   try {
-    const definition = await dockerfileImage(preparer, source, bases, tmp, ctx);
-    return result(await build(preparer.cloud, definition, false, ctx));
+    const { definition, fromContext } = await dockerfileImage(preparer, source, bases, tmp, ctx);
+    const built = result(await build(preparer.cloud, definition, false, ctx));
+    return { ...built, warnings: [...built.warnings, ...(fromContext ? [CONTEXT_TIMES] : [])] };
   } catch (error) {
     const prepareBase = async (base: ImageSpec, at: PrepareContext) => {
       // Modal would start the base's ENTRYPOINT before the steps have run: after them, it is ours to start
@@ -116,11 +123,12 @@ async function dockerfileImage(
   bases: Bases,
   tmp: string,
   ctx: PrepareContext,
-): Promise<ImageDefinition> {
-  const { lines, scanned } = await translated(source, remotePlatform(emulated), bases);
+): Promise<{ definition: ImageDefinition; fromContext: boolean }> {
+  const { lines, scanned, fromContext } = await translated(source, remotePlatform(emulated), bases);
   const context = await buildContext(scanned, tmp);
   const contextMountId = await mountContext(cloud, context, ctx);
-  return { dockerfileCommands: lines, ...(contextMountId === null ? {} : { contextMountId }) };
+  const definition = { dockerfileCommands: lines, ...(contextMountId === null ? {} : { contextMountId }) };
+  return { definition, fromContext };
 }
 
 /** @throws EnvironmentDefinitionError, with origin `provider` for what cannot be said to Modal */
@@ -128,7 +136,8 @@ export async function translated({ contextDir, dockerfile }: DockerfileSource, p
   const text = pinBases(await readFile(dockerfile, 'utf8'), basename(dockerfile), platform, bases);
   const model = parseDockerfile(text, basename(dockerfile));
   const scanned = await scanContext(contextDir, dockerfile);
-  return { lines: dockerfileLines(text, model, scanned.needsTar, scanned.isFile), scanned };
+  const lines = dockerfileLines(text, model, scanned.needsTar, scanned.isFile);
+  return { lines, scanned, fromContext: readsContext(model) };
 }
 
 /** @returns null for an empty context */

@@ -4,7 +4,7 @@ import { type ContextFacts, stageContext } from './context-stage.js';
 
 const FACTS: ContextFacts = {
   kindOf: async (source) => (source.endsWith('.tgz') ? 'archive' : source === 'gone' ? 'missing' : 'other'),
-  hasArchive: async (dir) => dir === 'archives',
+  hasArchive: async (pattern) => pattern === 'archives/*',
 };
 
 function staged(text: string) {
@@ -57,13 +57,62 @@ describe('a Dockerfile whose context comes from a stage', () => {
     expect([text, plainFiles, needsContext]).toEqual(['FROM a\nADD ./x/../b.tgz /out/\n', ['b.tgz'], false]);
   });
 
+  test('a pattern that no archive matches is no ADD of archives', async () => {
+    expect((await staged('FROM a\nADD archives/*.txt /x/\n')).text).toContain(
+      'COPY --from=plumbline-context  archives/*.txt /x/',
+    );
+  });
+
+  test('triggers of a stage of its own are written out where its children begin, by what they mean', async () => {
+    const { text, needsContext } = await staged(
+      [
+        'ARG P=parent',
+        'FROM a AS parent',
+        'ONBUILD COPY d \\',
+        '  /d',
+        'ONBUILD RUN --mount=from=0,target=/m true',
+        'ENV A=b',
+        'FROM parent AS child',
+        '# why',
+        'ONBUILD RUN later',
+        'RUN x',
+        'FROM $P',
+        'FROM child',
+        'COPY --from=1 /x /y',
+      ].join('\n'),
+    );
+    expect(needsContext).toBe(true);
+    const own = ['COPY --from=plumbline-context  d \\', '  /d', 'RUN --mount=from=1,target=/m true'];
+    expect(text.split('\n').filter((line) => line !== '')).toEqual([
+      'ARG P=parent',
+      ...HEAD.trim().split('\n'),
+      'FROM a AS parent',
+      'ENV A=b',
+      'FROM parent AS child',
+      '# why',
+      ...own,
+      'RUN x',
+      'FROM $P',
+      ...own,
+      'FROM child',
+      'RUN later',
+      'COPY --from=2 /x /y',
+    ]);
+  });
+
+  test('a trigger that reads no context stays a trigger', async () => {
+    const text = 'FROM a AS p\nONBUILD RUN true\nONBUILD COPY --from=b /x /y\nFROM p\nCOPY x /x\n';
+    expect((await staged(text)).text).toContain('ONBUILD RUN true\nONBUILD COPY --from=b /x /y\nFROM p\nCOPY --from');
+  });
+
   test.each([
     ['ADD a b.tgz /x/', 2],
     ['ADD https://example.org/a b /x/', 2],
     ['ADD $A /x', 2],
     ['ADD archives/* /x/', 2],
     ['ADD --unpack=true a /x', 2],
-    ['ONBUILD COPY . /x', 2],
+    ['ONBUILD ADD a b.tgz /x/', 2],
+    ['ONBUILD \\\nCOPY . /x', 2],
     ['COPY a <<E /x/\nhi\nE', 2],
   ])('what cannot be said that way is refused with its line: %s', async (line, at) => {
     await expect(staged(`FROM a\n${line}\n`)).rejects.toMatchObject({

@@ -6,6 +6,7 @@
 import { posix } from 'node:path';
 import { EnvironmentDefinitionError } from '../../exception/errors.js';
 import type { CopyInstruction, Dockerfile, Instruction } from '../../image/dockerfile/model.js';
+import { writeOutTriggers } from './own-triggers.js';
 
 export const CONTEXT_STAGE = 'plumbline-context';
 export const CONTEXT_TAR = 'plumbline-context.tar';
@@ -21,8 +22,8 @@ export interface StagedDockerfile {
 export interface ContextFacts {
   /** What a source of ADD is in the context, .dockerignore applied. */
   kindOf(source: string): Promise<'archive' | 'other' | 'missing'>;
-  /** Whether any file below a directory of the context is an archive; for patterns. */
-  hasArchive(dir: string): Promise<boolean>;
+  /** Whether a file that the pattern of a source matches is an archive. */
+  hasArchive(pattern: string): Promise<boolean>;
 }
 
 /** @throws EnvironmentDefinitionError with the line that cannot be passed on */
@@ -31,9 +32,10 @@ export async function stageContext(text: string, model: Dockerfile, facts: Conte
 }
 
 class ContextStager {
-  private readonly lines: string[];
+  private lines: string[];
   private readonly plainFiles = new Set<string>();
   private needsContext = false;
+  private hasTriggers = false;
 
   constructor(
     text: string,
@@ -48,6 +50,7 @@ class ContextStager {
     for (const instruction of all) await this.translate(instruction);
     if (this.needsContext) {
       for (const instruction of all) this.shift(instruction);
+      if (this.hasTriggers) this.writeOut(all);
       const first = (this.model.stages[0]?.line ?? 1) - 1;
       this.lines.splice(first, 0, `FROM scratch AS ${CONTEXT_STAGE}`, `ADD ${CONTEXT_TAR} /`);
     }
@@ -72,10 +75,10 @@ class ContextStager {
         }
         return;
       case 'ONBUILD': {
-        const { instruction: trigger } = instruction;
-        if (trigger.keyword === 'COPY' || trigger.keyword === 'ADD') {
-          this.refuse(instruction, `an ONBUILD ${trigger.keyword}`);
-        }
+        const before = this.lines.slice(instruction.line - 1, instruction.endLine).join('\n');
+        await this.translate(instruction.instruction);
+        const after = this.lines.slice(instruction.line - 1, instruction.endLine).join('\n');
+        this.hasTriggers ||= before !== after;
         return;
       }
       default:
@@ -93,7 +96,7 @@ class ContextStager {
     const kinds: ('archive' | 'other' | 'missing')[] = [];
     for (const source of local) {
       const pattern = /[*?[]/.test(source);
-      if (pattern && (await this.facts.hasArchive(posix.dirname(clean(source))))) {
+      if (pattern && (await this.facts.hasArchive(clean(source)))) {
         this.refuse(add, 'an ADD of archives by a pattern');
       }
       kinds.push(pattern ? 'other' : await this.facts.kindOf(clean(source)));
@@ -110,13 +113,14 @@ class ContextStager {
     this.needsContext = true;
     const index = instruction.line - 1;
     const line = this.lines[index] ?? '';
-    const changed = line.replace(/^(\s*)(?:COPY|ADD)(?=\s|\\|`|$)/i, `$1COPY --from=${CONTEXT_STAGE} `);
+    const changed = line.replace(/^(\s*(?:ONBUILD\s+)?)(?:COPY|ADD)(?=\s|\\|`|$)/i, `$1COPY --from=${CONTEXT_STAGE} `);
     if (changed === line) this.refuse(instruction, `this ${instruction.keyword}`);
     this.lines[index] = changed;
   }
 
   /** A stage named by number is one further down once ours is the first. */
   private shift(instruction: Instruction): void {
+    if (instruction.keyword === 'ONBUILD') this.shift(instruction.instruction);
     if (instruction.keyword === 'COPY' && instruction.from !== null && /^\d+$/.test(instruction.from)) {
       this.replace(instruction, `--from=${instruction.from}`, `--from=${Number(instruction.from) + 1}`);
     }
@@ -130,6 +134,13 @@ class ContextStager {
         `--mount=${mount.replace(`from=${from}`, `from=${Number(from) + 1}`)}`,
       );
     }
+  }
+
+  private writeOut(all: readonly Instruction[]): void {
+    const written = writeOutTriggers(this.lines, this.model);
+    const [onbuild] = all.filter(({ keyword }) => keyword === 'ONBUILD');
+    if (written !== null) this.lines = written;
+    else if (onbuild !== undefined) this.refuse(onbuild, 'this ONBUILD');
   }
 
   private replace(at: Instruction, text: string, by: string): void {

@@ -1,9 +1,11 @@
 /** Dockerfiles as they are rewritten for the SDK's planner and built by the emulated builder. */
+
 import { ADD_PATTERN, IMAGE_CASES } from '../../testing/image-cases.js';
+import { CONTEXT_TIMES, KEPT_CASES } from '../../testing/image-cases-kept.js';
 import { describeImages } from '../../testing/image-contract.js';
 
 describeImages('tensorlake', {
-  cases: [...IMAGE_CASES, ADD_PATTERN],
+  cases: [...IMAGE_CASES, ...KEPT_CASES, CONTEXT_TIMES, ADD_PATTERN],
   settings: { tries: '3', first_pause_ms: '100' },
   // each host rents a builder; the second to register the name is told that it exists
   buildsOfTwoHosts: 2,

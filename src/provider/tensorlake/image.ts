@@ -22,7 +22,7 @@ import { diskOf } from './resources.js';
 import type { SdkBuildEvent, SdkBuildOptions } from './sdk.js';
 
 /** Changes when the same input would give another image. */
-const RECIPE = 'tensorlake-1';
+const RECIPE = 'tensorlake-2';
 /** Harbor's disk of the builder, in MB (harbor 0.20, environments/tensorlake.py). */
 const BUILDER_DISK_MB = 24_576;
 /** Each may take minutes. */
