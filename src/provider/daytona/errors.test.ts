@@ -22,9 +22,11 @@ import {
   says,
   unaccounted,
 } from '../../testing/error-bench.js';
+import type { Cloud } from './calls.js';
 import { type DaytonaCall, daytonaError, isRepeatable } from './errors.js';
 import { buildError } from './image.js';
 import { type DaytonaClient, loadDaytona, type Toolbox } from './sdk.js';
+import { daytonaShell } from './shell.js';
 
 const LIMIT_MS = 1_000;
 const REFUSED = 'refused';
@@ -648,6 +650,35 @@ describe('what else the answers say', () => {
   test('ours stay as they are', () => {
     const ours = daytonaError(new Error('x'), 'exec', 'a');
     expect(daytonaError(ours, 'create', 'b')).toBe(ours);
+  });
+});
+
+describe('a sandbox that died says why', () => {
+  const dto = { id: 'x', labels: {}, cpu: 1, memory: 1, disk: 1 };
+  test.each([
+    ['stopped', null, 'stopped'],
+    ['error', 'OOM killed by runner', 'error (OOM killed by runner)'],
+    ['archived', null, 'archived'],
+  ])('%s', async (state, errorReason, said) => {
+    server.answer(routes({ '/toolbox': resets }, says(200, { ...dto, state, errorReason })));
+    const shell = daytonaShell({ client, requestTimeoutMs: LIMIT_MS } as Cloud, toolbox, 'x');
+    const error = await rejection(() => shell.script('true', { limitMs: null }));
+    expect(error).toMatchObject({
+      type: 'SandboxLostError',
+      origin: 'provider',
+      message: `command: the sandbox is gone: ${said}`,
+      details: { providerState: said, cause: { name: 'DaytonaConnectionError', message: 'read ECONNRESET' } },
+    });
+  });
+
+  test('deleted, or alive', async () => {
+    const shell = daytonaShell({ client, requestTimeoutMs: LIMIT_MS } as Cloud, toolbox, 'x');
+    server.answer(api(404, NO_SUCH));
+    const gone = await rejection(() => shell.script('true', { limitMs: null }));
+    expect(gone).toMatchObject({ type: 'SandboxLostError', details: { providerState: 'deleted' } });
+    server.answer(routes({ '/toolbox': resets }, says(200, { ...dto, state: 'started' })));
+    const alive = await rejection(() => shell.script('true', { limitMs: null }));
+    expect(alive).toMatchObject({ type: 'NetworkError', origin: 'network' });
   });
 });
 

@@ -25,6 +25,7 @@ import {
 import { buildError } from './build.js';
 import { type E2bCall, e2bError, hadNoEffect } from './errors.js';
 import { type E2bClient, type E2bSandbox, loadE2b } from './sdk.js';
+import { e2bShell } from './shell.js';
 
 const LIMIT_MS = 1_000;
 const REFUSED = 'refused';
@@ -588,6 +589,30 @@ describe('errors of the SDK', () => {
   test('ours stay as they are', () => {
     const ours = e2bError(new Error('x'), 'exec', 'a');
     expect(e2bError(ours, 'create', 'b')).toBe(ours);
+  });
+});
+
+describe('a sandbox that died', () => {
+  const script = () => rejection(() => e2bShell(sandbox).script('true', { limitMs: null }));
+
+  test.each([
+    ['before the command', routes({ '/health': says(502, {}) }, says(502, '')), NOT_RUNNING],
+    ['under the command', cutStream(says(502, {})), 'the sandbox was killed or reached its end of life'],
+  ])('%s: E2B says that it does not run, and not why', async (_, answer, words) => {
+    server.answer(answer);
+    const error = await script();
+    expect(error).toMatchObject({
+      type: 'SandboxLostError',
+      origin: 'provider',
+      message: 'command: the sandbox is gone',
+    });
+    expect(error).toMatchObject({ details: { providerState: 'not running' } });
+    expect(String(error.cause).toLowerCase()).toContain(words.toLowerCase());
+  });
+
+  test('is none that only did not answer', async () => {
+    server.answer(routes({ '/health': says(204, '') }, says(429, '')));
+    expect(await script()).toMatchObject({ type: 'NetworkError', origin: 'provider', retryable: true });
   });
 });
 

@@ -12,9 +12,11 @@ import { type Method, type RunningGrpcServer, startGrpcServer } from '../../emul
 import type { ExceptionType } from '../../exception/catalogue.js';
 import type { Origin } from '../../model/words.js';
 import { closedUrl, rejection, unaccounted } from '../../testing/error-bench.js';
+import type { Cloud } from './calls.js';
 import { isRepeatable, type ModalCall, modalError } from './errors.js';
 import { buildError } from './image.js';
 import { loadModal, type ModalClient, type ModalSandbox } from './sdk.js';
+import { modalShell } from './shell.js';
 
 const CLIENT = '/modal.client.ModalClient';
 const ROUTER = '/modal.task_command_router.TaskCommandRouter';
@@ -571,6 +573,7 @@ const WORKS: Readonly<Record<string, readonly [request: string, response: string
     'SandboxGetCommandRouterAccessResponse',
     () => access(),
   ],
+  SandboxWaitV2: ['SandboxWaitRequest', 'SandboxWaitResponse', () => ({})],
   SandboxListV2: ['SandboxListRequest', 'SandboxListResponse', () => ({})],
   TaskExecStart: ['TaskExecStartRequest', 'Empty', () => ({})],
   TaskExecStdioRead: ['TaskExecStdioReadRequest', 'TaskExecStdioReadResponse', async function* () {}],
@@ -722,6 +725,37 @@ describe('modalError', () => {
       unknown: [],
       stale: [],
     });
+  });
+});
+
+describe('a sandbox that died says why', () => {
+  const dead = fails(5, 'Task ta-1 not found or already finished');
+  const script = () =>
+    rejection(() =>
+      modalShell({ client, requestTimeoutMs: LIMIT_MS } as Cloud, sandbox).script('true', { limitMs: null }),
+    );
+
+  test.each([
+    [{ status: 3 }, 'terminated'],
+    [{ status: 4 }, 'end of its lifetime'],
+    [{ status: 7 }, 'idle for too long'],
+    [{ status: 8 }, 'evicted for memory'],
+    [{ status: 6, exception: 'host lost' }, 'internal failure at the provider: host lost'],
+    [{ status: 2, exitcode: 137 }, 'its main process failed, exit code 137'],
+  ])('%o', async (result, said) => {
+    say = { TaskExecStart: dead, SandboxWaitV2: () => ({ result }) };
+    const error = await script();
+    expect(error).toMatchObject({
+      type: 'SandboxLostError',
+      origin: 'provider',
+      message: `command: the sandbox is gone: ${said}`,
+      details: { providerState: said, cause: { name: 'ClientError', code: Status.NOT_FOUND } },
+    });
+  });
+
+  test('is none that only did not answer', async () => {
+    say = { TaskExecStart: dead };
+    expect(await script()).toMatchObject({ type: 'NetworkError', origin: 'provider', retryable: true });
   });
 });
 

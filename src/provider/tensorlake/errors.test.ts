@@ -25,6 +25,7 @@ import {
 import { readConfig } from './config.js';
 import { type Doing, isAlreadyRegistered, isConflict, isNotFound, mapError, mapImageError } from './errors.js';
 import { loadSdk, type Sdk, type SdkSandbox } from './sdk.js';
+import { createShell } from './shell.js';
 
 const REQUEST_SEC = 1;
 
@@ -412,6 +413,7 @@ let sdk: Sdk;
 let unreachable: Sdk;
 let anonymous: Sdk;
 let sandbox: SdkSandbox;
+let info: object;
 
 const load = (url: string, key = 'k') =>
   loadSdk(
@@ -437,7 +439,7 @@ beforeAll(async () => {
   sdk = await load(server.url);
   const process = { pid: 7, status: 'running', command: 'x', args: [], stdin_writable: false, started_at: 1 };
   const resources = { cpus: 1, memory_mb: 1024 };
-  const info = { id: 'sbx1', namespace: 'default', status: 'running', resources, sandbox_url: server.url };
+  info = { id: 'sbx1', namespace: 'default', status: 'running', resources, sandbox_url: server.url };
   server.answer(routes({ '/api/v1/processes/7': says(200, process) }, says(200, info)));
   sandbox = await sdk.connect('sbx1', REQUEST_SEC);
   await sandbox.getProcess(7); // the first call asks for the daemon's address
@@ -510,6 +512,34 @@ describe('errors of calls', () => {
   test('ours stay as they are', () => {
     const ours = mapError(new Error('x'), 'exec', 'a');
     expect(mapError(ours, 'create', 'b')).toBe(ours);
+  });
+});
+
+describe('a sandbox that died says why', () => {
+  const script = async (then: Answer) => {
+    server.answer(routes({ '/api/v1/processes': resets }, says(200, info)));
+    const shell = await createShell({ sdk, sandboxId: 'sbx1', keepBackground: false, requestSec: REQUEST_SEC });
+    await rejection(() => shell.script('true', { limitMs: null })); // it knows the daemon's address now
+    server.answer(routes({ '/api/v1/processes': api(404, 'sandbox not found') }, then));
+    return rejection(() => shell.script('true', { limitMs: null }));
+  };
+
+  test.each([
+    [
+      { status: 'terminated', termination_reason: 'OutOfMemory' },
+      'terminated',
+      'sandbox sbx1 is terminated (OutOfMemory)',
+    ],
+    [{ status: 'timeout' }, 'timeout', 'sandbox sbx1 is timeout (no reason given)'],
+  ])('%o', async (now, state, said) => {
+    const error = await script(says(200, { ...info, ...now }));
+    expect(error).toMatchObject({ type: 'SandboxLostError', origin: 'provider', details: { providerState: state } });
+    expect(error.message).toContain(said);
+  });
+
+  test('deleted, or alive', async () => {
+    expect(await script(api(404, 'x'))).toMatchObject({ type: 'SandboxLostError' });
+    expect(await script(says(200, info))).toMatchObject({ type: 'ExecError', retryable: true });
   });
 });
 
