@@ -97,7 +97,6 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
         spec,
         ctx,
         image,
-        effective: { cpus: size.cpuCount, memoryMb: size.memoryMB, storageMb: null },
         defaults: runtimeDefaults((await plan(spec.image.spec, null, ctx.signal)).config.config),
         plan,
         canSetNetwork: capabilities.dynamicNetwork,

@@ -2,7 +2,7 @@
 import { ProviderAuthError, SandboxLostError } from '../../exception/errors.js';
 import type { ListScope, ProviderContext, SandboxRef } from '../../model/provider.js';
 import { LABEL_RUN, type Labels, nameLabels, ownerFromLabels } from '../labels.js';
-import { again, type Cloud } from './calls.js';
+import { again, type Cloud, limited } from './calls.js';
 import type { SandboxInfo } from './sdk.js';
 
 type OnEvent = ProviderContext['onEvent'];
@@ -24,6 +24,14 @@ export async function listOurs(cloud: Cloud, scope: ListScope): Promise<SandboxR
     const owner = ownerFromLabels(info.metadata);
     return owner === null ? [] : [{ ref: info.sandboxId, kind: 'sandbox', ...owner, state: info.state }];
   });
+}
+
+/** @throws SandboxLostError when there is none of this id */
+export async function look(cloud: Cloud, id: string, { signal, onEvent }: ProviderContext): Promise<SandboxInfo> {
+  const attempt = { what: 'look at the sandbox', of: id, call: 'control', signal, onEvent } as const;
+  return await again(cloud, attempt, () =>
+    limited(cloud, attempt.what, signal, (limit) => cloud.client.Sandbox.getInfo(id, { signal: limit })),
+  );
 }
 
 /** By id, or by the name in the spec; what is gone is no error. */

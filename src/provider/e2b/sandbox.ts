@@ -1,7 +1,7 @@
 /** Creating a sandbox, and one that runs. */
 import { PlumblineError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
-import type { Effective, NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
+import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { nameLabels, sandboxLabels } from '../labels.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
@@ -11,8 +11,9 @@ import { retrying } from '../remote/retry.js';
 import { runningSandbox } from '../remote/running.js';
 import { again, type Cloud, limited } from './calls.js';
 import { e2bError, hadNoEffect } from './errors.js';
-import { findByLabels, killNamed, removeSandbox } from './list.js';
+import { findByLabels, killNamed, look, removeSandbox } from './list.js';
 import { createOptions, updateOptions } from './network.js';
+import { effectiveOf } from './resources.js';
 import type { E2bSandbox } from './sdk.js';
 import { e2bShell } from './shell.js';
 
@@ -22,7 +23,6 @@ export interface SandboxInput {
   readonly ctx: ProviderContext;
   /** Of the size that is asked for. */
   readonly image: PreparedImage;
-  readonly effective: Effective;
   readonly defaults: RuntimeDefaults;
   readonly plan: Planner;
   readonly canSetNetwork: boolean;
@@ -40,18 +40,20 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
       cloud.creates.gone(spec.name),
     );
   };
-  try {
+  const settle = async () => {
     ctx.signal.throwIfAborted();
     if (image.source === 'replayed') {
       await replayImage({ image: spec.image.spec, plan: input.plan, shell, policy }, ctx);
     }
     ctx.onEvent('starting');
     await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);
-  } catch (error) {
+    return look(cloud, created.sandboxId, ctx);
+  };
+  const info = await settle().catch(async (error: unknown) => {
     keepAlive.stop();
     await remove().catch(() => undefined); // the first failure counts; the guard sweeps by name once more
     throw error;
-  }
+  });
   ctx.onEvent('running');
   const setNetwork = (next: NetworkPolicy, signal?: AbortSignal) =>
     again(cloud, { what: 'setNetwork', call: 'control', signal, onEvent }, () =>
@@ -62,7 +64,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     spec,
     shell,
     defaults,
-    effective: input.effective,
+    effective: effectiveOf(info),
     policy,
     keepAlive,
     setNetwork: input.canSetNetwork ? setNetwork : null,

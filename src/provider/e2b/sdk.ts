@@ -72,6 +72,8 @@ export interface SandboxInfo {
   readonly sandboxId: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly state: string;
+  readonly cpuCount: number;
+  readonly memoryMB: number;
 }
 
 export interface E2bTemplate {
@@ -95,6 +97,7 @@ export interface E2bClient {
     ): Promise<E2bSandbox>;
     connect(id: string, options: RequestOptions & { readonly timeoutMs: number }): Promise<E2bSandbox>;
     kill(id: string, options?: RequestOptions): Promise<boolean>;
+    getInfo(id: string, options?: RequestOptions): Promise<SandboxInfo>;
     list(options: RequestOptions & { readonly query: { readonly metadata: Readonly<Record<string, string>> } }): {
       readonly hasNext: boolean;
       nextItems(options?: RequestOptions): Promise<SandboxInfo[]>;
