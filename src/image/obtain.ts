@@ -82,7 +82,8 @@ async function find(store: LocalImageStore, ref: string, platform: Platform): Pr
   return known !== null && known.platform === platform ? known : null;
 }
 
-function warningsOf(ref: string, image: StoredImage): ObtainedImage['warnings'] {
+/** For whoever uses it, also through a build that was finished before: that the bytes are not the published ones. */
+export function warningsOf(ref: string, image: StoredImage): ObtainedImage['warnings'] {
   if (image.provenance !== 'bootstrap') return [];
   const name = image.refs.length > 0 ? familiarName(parseReference(image.refs[0] ?? ref)) : ref;
   const message = `${name} was made from a Debian mirror because no registry could be reached: the same packages and settings, not the published bytes`;

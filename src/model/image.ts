@@ -30,7 +30,7 @@ export interface ResourceRequest {
 
 /** The path taken to an image, and where its bytes come from. */
 export type ImageOrigin = 'prebuilt' | 'built' | 'replayed';
-/** `unknown`: behind an emulator, which does not tell. */
+/** `unknown`: behind an emulator, which does not tell, or built on a base that the store has no more. */
 export type Provenance = 'pull' | 'build' | 'archive' | 'bootstrap' | 'unknown';
 
 /** HEALTHCHECK of an image, with Docker's defaults filled in. */

@@ -101,6 +101,7 @@ describe('the cache', () => {
     utimesSync(join(dir, 'a'), 1, 1);
     const second = await build(dir, { refs: ['named:1'] });
     expect(second).toMatchObject({ cacheHit: true, digest: first.digest });
+    expect([first.bases, second.bases]).toEqual([{ base: base.digest }, { base: base.digest }]);
     expect(second.image.digest).toBe(first.image.digest);
     expect(second.image.refs).toContain('docker.io/library/named:1');
     expect((await store.get('named:1'))?.digest).toBe(first.image.digest);

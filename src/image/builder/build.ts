@@ -45,27 +45,25 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
   await using _lock = await store.lock(`build ${digest}`, signal);
   const known = options.noCache ? null : await findBuilt(options, digest);
   if (known !== null) {
-    for (const ref of options.refs ?? []) await store.tag(known.digest, ref);
-    options.onLog?.(`CACHED ${known.digest}\n`);
-    const image = (await store.get(known.digest)) ?? known; // with its new names
-    return { image, digest, cacheHit: true, log: '', warnings };
+    const { bases } = known;
+    for (const ref of options.refs ?? []) await store.tag(known.image.digest, ref);
+    options.onLog?.(`CACHED ${known.image.digest}\n`);
+    const image = (await store.get(known.image.digest)) ?? known.image; // with its new names
+    return { image, digest, cacheHit: true, log: '', bases, warnings };
   }
   const leases: Lease[] = [];
   try {
-    const bases = new Map<string, string>();
-    const session = openSession(options, model, platform, leases, bases);
+    const taken = new Map<string, string>();
+    const session = openSession(options, model, platform, leases, taken);
     const state = await session.stage(at(model, () => targetStage(model, options.target)));
     const image = await store.putImage({
       config: imageConfig(state, session.created),
       refs: options.refs ?? [],
       provenance: 'build',
     });
-    await writeJsonAtomic(recordFile(options, digest), {
-      builder: BUILDER_VERSION,
-      image: image.digest,
-      bases: Object.fromEntries(bases),
-    });
-    return { image, digest, cacheHit: session.ran === 0, log: session.log.text(), warnings };
+    const bases = Object.fromEntries(taken);
+    await writeJsonAtomic(recordFile(options, digest), { builder: BUILDER_VERSION, image: image.digest, bases });
+    return { image, digest, cacheHit: session.ran === 0, log: session.log.text(), bases, warnings };
   } finally {
     for (const lease of leases) await lease.release();
   }
@@ -131,7 +129,10 @@ function openSession(
 }
 
 /** A finished build of the same digest whose bases are still what their names mean here. */
-async function findBuilt(options: BuildOptions, digest: string): Promise<StoredImage | null> {
+async function findBuilt(
+  options: BuildOptions,
+  digest: string,
+): Promise<{ image: StoredImage; bases: Record<string, string> } | null> {
   const { store } = options;
   let text: string;
   try {
@@ -146,7 +147,8 @@ async function findBuilt(options: BuildOptions, digest: string): Promise<StoredI
     const now = await store.get(ref);
     if (now !== null && now.digest !== base) return null;
   }
-  return store.get(record.image);
+  const image = await store.get(record.image);
+  return image === null ? null : { image, bases: record.bases };
 }
 
 function recordFile(options: BuildOptions, digest: string): string {

@@ -42,6 +42,8 @@ export interface BuildResult {
   /** No step had to run. */
   readonly cacheHit: boolean;
   readonly log: string;
+  /** The images that it took from, by name: their digests when it was built, also of a build that was found again. */
+  readonly bases: Readonly<Record<string, string>>;
   /** What Docker warns about too. */
   readonly warnings: readonly string[];
 }

@@ -4,7 +4,7 @@ import { EnvironmentDefinitionError } from '../../exception/errors.js';
 import { buildImage } from '../../image/builder/build.js';
 import { imageHealthcheck } from '../../image/healthcheck.js';
 import type { LayerHost } from '../../image/layer/host.js';
-import { type ObtainedImage, obtainImage } from '../../image/obtain.js';
+import { type ObtainedImage, obtainImage, warningsOf } from '../../image/obtain.js';
 import { hostPlatform } from '../../image/platform.js';
 import { registryAccess } from '../../image/registry/access.js';
 import { type LocalImageStore, openImageStore } from '../../image/store/store.js';
@@ -80,17 +80,12 @@ async function built(
   source: { contextDir: string; dockerfile: string },
   ctx: PrepareContext,
 ): Promise<PreparedImage> {
-  const warnings: PreparedImage['warnings'] = [];
-  let provenance: StoredImage['provenance'] = 'build';
   const result = await buildImage({
     store,
     machine,
     host: store.host,
     async resolveImage(ref, platform, signal) {
-      const base = await obtain(store, env, ref, platform, { ...ctx, signal });
-      if (base.image.provenance === 'bootstrap') provenance = 'bootstrap';
-      warnings.push(...base.warnings);
-      return base.image;
+      return (await obtain(store, env, ref, platform, { ...ctx, signal })).image;
     },
     contextDir: source.contextDir,
     dockerfile: source.dockerfile,
@@ -102,8 +97,16 @@ async function built(
     onLog: ctx.onLog,
     onEvent: ctx.onEvent,
   });
-  const all = [...warnings, ...result.warnings.map((message) => ({ code: 'DockerfileWarning', message }))];
+  const warnings: PreparedImage['warnings'] = [];
+  let provenance: StoredImage['provenance'] = 'build';
+  for (const [ref, digest] of Object.entries(result.bases)) {
+    const base = await store.get(digest);
+    if (base?.provenance === 'bootstrap') provenance = 'bootstrap';
+    else if (base === null && provenance === 'build') provenance = 'unknown'; // removed since
+    if (base !== null) warnings.push(...warningsOf(ref, base));
+  }
   const image = { ...result.image, provenance };
+  const all = [...warnings, ...result.warnings.map((message) => ({ code: 'DockerfileWarning', message }))];
   return prepared(spec, image, { source: 'built', digest: result.digest, cacheHit: result.cacheHit, warnings: all });
 }
 
