@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync
 import { dirname, join } from 'node:path';
 
 const PROGRAMS =
-  'sh cat ls mkdir chmod chown ln touch rm cp mv id env stat mknod readlink sort tr wc rmdir true false pwd sleep find grep sed head'.split(
+  'sh cat ls mkdir chmod chown ln touch rm cp mv id env stat mknod readlink sort tr wc rmdir true false pwd sleep find grep sed head tail tar mktemp base64 mkfifo chroot setpriv'.split(
     ' ',
   );
 
@@ -16,7 +16,7 @@ export function makeMiniBase(dir: string): string {
     'root',
     'tmp',
     'usr/bin',
-    'var',
+    'var/tmp',
     'run',
     'home/user',
     'dev',
@@ -28,7 +28,7 @@ export function makeMiniBase(dir: string): string {
   }
   const libraries = new Set<string>();
   for (const program of PROGRAMS) {
-    const path = [`/usr/bin/${program}`, `/bin/${program}`].find(existsSync);
+    const path = [`/usr/bin/${program}`, `/bin/${program}`, `/usr/sbin/${program}`].find(existsSync);
     if (path === undefined) throw new Error(`this host has no ${program}`);
     cpSync(realpathSync(path), join(dir, 'bin', program));
     for (const match of execFileSync('ldd', [path], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g))
@@ -45,7 +45,7 @@ export function makeMiniBase(dir: string): string {
   symlinkSync('real', join(dir, 'srv/relative'));
   writeFileSync(join(dir, 'srv/real/old'), 'old\n');
   execFileSync('chmod', ['-R', 'u+rwX,go+rX,go-w', dir]);
-  execFileSync('chmod', ['1777', join(dir, 'tmp')]);
+  execFileSync('chmod', ['1777', join(dir, 'tmp'), join(dir, 'var/tmp')]);
   execFileSync('chown', ['1000:1001', join(dir, 'home/user')]);
   execFileSync('find', [dir, '-depth', '-exec', 'touch', '-h', '-d', '2020-01-02 03:04:05.678901234 UTC', '{}', '+']);
   return dir;

@@ -19,7 +19,7 @@ import { stageFiles } from './stage-files.js';
 import { readyRef, templateExists } from './template.js';
 
 /** Changes when the same definition would become another template: our scripts, or the SDK's major version. */
-export const RECIPE = 'e2b-2/3';
+export const RECIPE = 'e2b-2/4';
 
 export interface Preparer {
   readonly cloud: Cloud;

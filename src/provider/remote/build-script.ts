@@ -1,5 +1,6 @@
 /** Shell text of build steps. Each runs as root with any environment, and makes for its command the one that Docker would. */
 import { FOLLOW } from './follow.js';
+import { ownedDirs } from './owned-dirs.js';
 import { quote, quoteAll } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
 import { WHO } from './who.js';
@@ -68,11 +69,8 @@ rmdir ${REMOTE_DIR}/aside 2>/dev/null`;
 
 /** WORKDIR makes its directory, and the parents that are missing, for the USER in force. */
 export function workdirScript(path: string, user: string): string {
-  const parts = path.split('/').filter(Boolean);
-  const each = parts.map((_, index) => quote(`/${parts.slice(0, index + 1).join('/')}`));
   return `umask 022
-${WHO}
-who ${quote(user)} || { u=0; g=0; }
-for p in ${each.join(' ')}; do [ -d "$p" ] && continue; mkdir "$p" && chown "$u:$g" "$p" || exit 1; done
+${ownedDirs(user === '' ? null : user)}
+follow ${quote(path)} && dirs "$real"
 `;
 }

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isArchive, openArchive } from '../../image/builder/archive.js';
+import { CopyError } from '../../image/builder/copy/error.js';
 import { expandSource } from '../../image/builder/copy/glob.js';
 import { parseChmod } from '../../image/builder/copy/mode.js';
 import { type CopyOptions, planCopy } from '../../image/builder/copy/plan.js';
@@ -22,13 +23,13 @@ import {
   type TreeNode,
   textOf,
 } from '../../image/builder/copy/tree.js';
-import { download, isGitSource, isUrl } from '../../image/builder/download.js';
+import { parentsOf } from '../../image/builder/copy-rules.js';
+import { download, isUrl } from '../../image/builder/download.js';
 import type { CopyInstruction } from '../../image/dockerfile/model.js';
 import type { Web } from '../../util/web.js';
-import { FOLLOW } from './follow.js';
+import { ownedDirs } from './owned-dirs.js';
 import { quote } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
-import { WHO } from './who.js';
 
 export interface CopyArchive {
   /** On this machine; a name that is unique in its directory. */
@@ -49,7 +50,7 @@ export interface CopySurroundings {
 }
 
 /**
- * One archive per COPY, and one more for every tar file that ADD unpacks. `copy` is expanded.
+ * One archive per COPY, and one more for every tar file that ADD unpacks. `copy` is expanded and has passed `checkCopy`.
  * @param destination absolute; a slash at its end means a directory
  * @throws CopyError, SyntaxError
  */
@@ -62,8 +63,16 @@ export async function planCopyArchives(
   return await new CopyPlanner(source, copy, destination, surroundings).plan();
 }
 
+interface Found {
+  readonly tree: FileTree;
+  readonly path: BytePath;
+  /** As `CopyOptions.include`. */
+  readonly include?: readonly string[];
+}
+
 class CopyPlanner {
-  private readonly target = new PlannedTree(new EmptyTree());
+  /** What the next archive will hold. */
+  private target = new PlannedTree(new EmptyTree());
   private readonly archives: CopyArchive[] = [];
   /** The one file that takes the destination's own name, if that is no directory. */
   private single: string | null = null;
@@ -84,58 +93,72 @@ class CopyPlanner {
       exclude: copy.exclude,
       include: null,
     };
-    const found: { tree: FileTree; path: BytePath }[] = [];
+    const found: Found[] = [];
     for (const text of copy.sources) {
-      if (isGitSource(text)) throw new SyntaxError(`${text}: ADD of a git repository is not supported`);
       if (isUrl(text)) found.push(await this.fetched(text));
+      else if (copy.parents) found.push(...(await this.withParents(text)));
       else for (const path of await expandSource(this.source, text)) found.push({ tree: this.source, path });
     }
     for (const file of copy.inline) found.push(await this.inline(file.name, file.content));
     const kinds = await Promise.all(found.map(({ tree, path }) => nodeOf(tree, path)));
     const alone = found.length === 1 && kinds[0]?.type !== 'directory' && !this.destination.endsWith('/');
-    const unpack = copy.unpack ?? copy.keyword === 'ADD';
-    for (const [index, { tree, path }] of found.entries()) {
+    for (const [index, { tree, path, include = null }] of found.entries()) {
+      // What is fetched is unpacked only where that is asked for.
+      const unpack = copy.unpack ?? (copy.keyword === 'ADD' && tree === this.source);
       if (unpack && kinds[index]?.type === 'file') {
         const resolved = tree.hostPath(await resolveInTree(tree, path));
         if (await isArchive(resolved)) {
-          await this.unpacked(await openArchive(resolved));
+          await this.flush(named); // a later source overwrites an earlier one
+          await this.save(await openArchive(resolved), (remote) => unpackScript(remote, this.destination, copy.chown));
           continue;
         }
       }
       // A fetched or written file belongs to root, whoever runs this.
       const own = tree === this.source ? options : { ...options, owner: options.owner ?? { uid: 0, gid: 0 } };
       if (alone) this.single = textOf(baseOf(absolutePath(path)));
-      await planCopy(tree, path, this.target, alone ? '/f' : '/', own);
+      await planCopy(tree, path, this.target, alone ? '/f' : '/', { ...own, include });
     }
-    if (this.target.entries.length > 0 || this.archives.length === 0) await this.write(copy.chown, named);
+    await this.flush(named);
+    if (this.archives.length === 0) await this.write(named); // makes the destination
     return this.archives;
   }
 
-  private async fetched(url: string): Promise<{ tree: FileTree; path: BytePath }> {
+  private async withParents(text: string): Promise<Found[]> {
+    const { root, pattern, required } = parentsOf(text);
+    const tree = this.source;
+    if (required !== null && (await nodeOf(tree, bytesOf(required))) === null) {
+      throw new CopyError(`"/${pattern}": not found`);
+    }
+    return (await expandSource(tree, root)).map((path) => ({ tree, path, include: [pattern] }));
+  }
+
+  private async fetched(url: string): Promise<Found> {
     const dir = await mkdtemp(join(this.surroundings.dir, 'url-'));
     const { name } = await download(url, dir, this.copy.checksum, this.surroundings.signal, this.surroundings.web);
     return { tree: new HostTree(dir), path: `/${bytesOf(name)}` };
   }
 
-  private async inline(name: string, content: string): Promise<{ tree: FileTree; path: BytePath }> {
+  private async inline(name: string, content: string): Promise<Found> {
     const dir = await mkdtemp(join(this.surroundings.dir, 'inline-'));
     const base = basename(name);
     await writeFile(join(dir, base), content, { mode: 0o644 });
     return { tree: new HostTree(dir), path: `/${bytesOf(base)}` };
   }
 
-  private async unpacked(tar: Readable): Promise<void> {
-    await this.save(tar, (remote) => intoScript(remote, this.destination, null, false));
+  private async flush(named: boolean): Promise<void> {
+    if (this.target.entries.length > 0) await this.write(named);
   }
 
-  private async write(owner: string | null, named: boolean): Promise<void> {
+  private async write(named: boolean): Promise<void> {
     const tar = Readable.from(tarOf(this.target.entries, new Map(), 0n)); // a fixed time: same content, same archive
     const { single, destination } = this;
+    const { chown } = this.copy;
     await this.save(tar, (remote) =>
       single === null
-        ? intoScript(remote, destination, owner, named)
-        : fileScript(remote, destination, single, owner, named),
+        ? intoScript(remote, destination, chown, named)
+        : fileScript(remote, destination, single, chown, named),
     );
+    this.target = new PlannedTree(new EmptyTree());
   }
 
   private async save(tar: Readable, script: (remote: string) => string): Promise<void> {
@@ -158,24 +181,10 @@ class CopyPlanner {
 
 const KEEP = 'k=; tar --keep-directory-symlink --version >/dev/null 2>&1 && k=--keep-directory-symlink';
 
-/**
- * Sets u and g from `--chown`: a number is its own group, a name that is not found is root, which is what BuildKit does with it.
- * Defines `follow`; `dirs PATH` makes a directory and the parents that are missing, for this owner.
- */
-function ownerWords(owner: string | null): string {
-  const numbers = owner === null ? ['0', '0'] : /^(\d+)(?::(\d+))?$/.exec(owner)?.slice(1);
-  const ids = numbers
-    ? `u=${numbers[0]} g=${numbers[1] ?? numbers[0]}`
-    : `${WHO}\nwho ${quote(owner ?? '')} || { u=0; g=0; }`;
-  return `${ids}
-${FOLLOW}
-dirs() { [ -d "$1" ] && return 0; case $1 in */*/*) dirs "\${1%/*}" || return 1;; esac; mkdir "$1" && chown "$u:$g" "$1"; }`;
-}
-
 /** Contents into a directory, which is made when it is missing. Existing directories below it take over what the archive says. */
 function intoScript(remote: string, destination: string, owner: string | null, named: boolean): string {
   return `umask 022; t=${quote(remote)} to=${quote(destination)}
-${ownerWords(owner)}
+${ownedDirs(owner)}
 ${KEEP}
 follow "$to" && to=$real && dirs "$to" || exit 1
 ${
@@ -189,10 +198,24 @@ rm -f "$t"; rmdir "\${t%/*}" 2>/dev/null; exit 0
 `;
 }
 
+/**
+ * What ADD unpacks, over whatever is there. The archive's own root says nothing about the destination; the directories that lead to it
+ * are the owner's, what is in it is as the archive has it.
+ */
+function unpackScript(remote: string, destination: string, owner: string | null): string {
+  return `umask 022; t=${quote(remote)} to=${quote(destination)}
+${ownedDirs(owner)}
+x=; tar --xattrs --xattrs-include=security.capability --version >/dev/null 2>&1 && x='--xattrs --xattrs-include=security.capability'
+follow "$to" && to=$real && dirs "$to" && m=$(stat -c %a "$to") && o=$(stat -c %u:%g "$to") || exit 1
+tar $x -xpf "$t" --numeric-owner -C "$to" && chown "$o" "$to" && chmod "$m" "$to" && touch "$to" || exit 1
+rm -f "$t"; rmdir "\${t%/*}" 2>/dev/null; exit 0
+`;
+}
+
 /** One file to a name, or, where a directory has that name, into it. */
 function fileScript(remote: string, destination: string, name: string, owner: string | null, named: boolean): string {
   return `umask 022; t=${quote(remote)} to=${quote(destination)}
-${ownerWords(owner)}
+${ownedDirs(owner)}
 s=$(mktemp -d -p /var/tmp) && tar -xpf "$t" --numeric-owner -C "$s" || exit 1
 ${!named ? ':' : 'chown -h "$u:$g" "$s/f" || exit 1'}
 follow "$to" || exit 1; to=$real

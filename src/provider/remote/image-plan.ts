@@ -5,7 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { EnvironmentDefinitionError } from '../../exception/errors.js';
-import { ContextTree, type FileTree } from '../../image/builder/copy/tree.js';
+import { ContextTree, type FileTree, textOf } from '../../image/builder/copy/tree.js';
+import { checkCopy, copyDestination } from '../../image/builder/copy-rules.js';
 import { createBuildLog } from '../../image/builder/log.js';
 import { inWorkdir } from '../../image/builder/metadata.js';
 import { runCommand } from '../../image/builder/run-command.js';
@@ -103,10 +104,10 @@ export async function planDockerfile(input: PlanInput): Promise<ImagePlan> {
       state.steps.push({ kind: 'run', title, archives: binds.flatMap(({ archives }) => archives), script });
     },
     async copy(state, copy, from, title) {
-      if (copy.parents) throw new Untranslatable('COPY --parents cannot be built here');
+      checkCopy(copy);
       if (input.tmp === null) return;
       const tree = from === null ? await contextTree() : await input.filesOf(planOf(from, []), copy.sources);
-      const archives = await planCopyArchives(tree, copy, destinationOf(state, copy), {
+      const archives = await planCopyArchives(tree, copy, textOf(copyDestination(state, copy.destination)), {
         dir: input.tmp,
         signal: input.signal,
         salt: String(state.steps.length),
@@ -215,10 +216,4 @@ function runScript(
     })),
   ];
   return runStepScript({ argv, script, env: Object.fromEntries(state.env), cwd: cwd || '/', user, temporary });
-}
-
-function destinationOf(state: PlanState, copy: CopyInstruction): string {
-  const path = inWorkdir(state, copy.destination);
-  const directory = copy.destination === '' || copy.destination === '.' || /\/\.?$/.test(copy.destination);
-  return directory && !path.endsWith('/') ? `${path}/` : path;
 }
