@@ -27,6 +27,8 @@ interface Scale {
   readonly dying: number;
   readonly graded: number;
   readonly plain: number;
+  /** Of every limit: when the many that never start have given up their slots, as many others run at once. */
+  readonly patience: number;
   /** As a report writes them. */
   readonly rates: Readonly<Record<string, string>>;
 }
@@ -40,6 +42,7 @@ const COMMITTED: Scale = {
   dying: 1,
   graded: 1,
   plain: 1,
+  patience: 1,
   rates: { tensorlake: '1.000', modal: '0.875', daytona: '0.250' },
 };
 
@@ -52,6 +55,7 @@ const PUBLISHED: Scale = {
   dying: 2,
   graded: 3,
   plain: 53,
+  patience: 4,
   rates: { tensorlake: '1.000', modal: '0.966', daytona: '0.629' },
 };
 
@@ -128,7 +132,7 @@ describe.each(FULL ? [COMMITTED, PUBLISHED] : [COMMITTED])('$title', (scale) => 
     expect(prepared, prepared.stderr).toMatchObject({ code: 0 });
     dir = join(home, 'comparison');
     // those that never start hold a slot each, and do no work
-    const slots = ['-n', '2', '-n', `daytona=${stuck + 2}`];
+    const slots = ['-n', '2', '-n', `daytona=${stuck + 2}`, '--timeout-multiplier', String(scale.patience)];
     const place = ['-o', home, '--job-name', 'comparison'];
     const script = ['--faults', join(suite, 'faults.toml')];
     ran = await plumbline('run', ...chosen, ...slots, ...place, ...script);
@@ -192,9 +196,9 @@ describe.each(FULL ? [COMMITTED, PUBLISHED] : [COMMITTED])('$title', (scale) => 
   });
 
   here('it is said that faults were scripted, how many happened, and that none was left over', () => {
-    expect(ran.stderr).toMatch(
-      new RegExp(`^faults: ${faults} acted out, by 5 of the 5 entries of \\S+faults.toml$`, 'm'),
-    );
+    // a call that is never answered is made again until the limit
+    const [, fired] = /^faults: (\d+) acted out, by 5 of the 5 entries of \S+faults.toml$/m.exec(ran.stderr) ?? [];
+    expect(Number(fired), ran.stderr).toBeGreaterThanOrEqual(faults);
     expect(ran.stderr).not.toContain('never acted out');
     const notes = found().warnings.map(({ message }) => message.replace(/ of \S+$/, ''));
     expect(notes.sort()).toEqual([

@@ -88,26 +88,27 @@ export function processRoutes(cloud: Cloud): Route[] {
 /** The text goes into a shell's stdin; both streams come back as one. */
 async function execute(cloud: Cloud, request: EmulatorRequest): Promise<Reply> {
   const box = runningBox(cloud, request);
+  const { row } = box; // the box of a sandbox that dies has none any more
   const body = await request.json();
   const seconds = Number(body['timeout'] ?? 0);
   dieSoon(cloud, box, request);
   const chunks: Uint8Array[] = [];
   const cwd = body['cwd'];
   try {
-    const result = await box.row.sandbox.exec(SHELL, {
+    const result = await row.sandbox.exec(SHELL, {
       stdin: Buffer.from(`${String(body['command'] ?? '')}\n`),
       env: (body['envs'] ?? {}) as Record<string, string>,
       ...(typeof cwd === 'string' && cwd !== '' ? { cwd } : {}),
       ...(seconds > 0 ? { timeoutMs: seconds * 1000 } : {}),
-      signal: box.row.gone,
+      signal: row.gone,
       onOutput: (_stream, chunk) => chunks.push(Uint8Array.from(chunk)),
       maxOutputBytes: 0,
     });
     if (result.timedOut) throw daemonError(408, 'PROCESS_EXECUTION_TIMEOUT', 'command execution timeout');
     return { status: 200, body: { exitCode: result.exitCode ?? -1, result: Buffer.concat(chunks).toString('utf8') } };
   } catch (error) {
-    if (error instanceof HttpError || !box.row.gone.aborted) throw error;
-    throw goneError(box.row);
+    if (error instanceof HttpError || !row.gone.aborted) throw error;
+    throw goneError(row);
   }
 }
 
