@@ -29,6 +29,12 @@ export interface BuildContext {
 }
 
 /**
+ * What systemd does to them when a machine boots: at the end of a build, and before a step when all before it are cached. Here it is done
+ * before every step.
+ */
+const BOOT = 'find /tmp /run -xdev -mindepth 1 -delete; mkdir -p -m 1777 /run/lock';
+
+/**
  * USER and WORKDIR of the base image are not taken over, and neither is ENTRYPOINT: a template starts as root in `/`, and
  * nothing of the image runs by itself. RUN goes through a login shell, as on the real builder.
  */
@@ -55,7 +61,7 @@ export async function buildContext(cloud: Cloud, request: BuildRequest): Promise
         break;
       case 'RUN':
         if (args[1]) lines.push(`USER ${args[1]}`);
-        lines.push(`RUN ${JSON.stringify(['/bin/bash', '-l', '-c', args[0] ?? ''])}`);
+        lines.push(`RUN ${JSON.stringify(['/bin/sh', '-c', `${BOOT}\nexec /bin/bash -l -c "$0"`, args[0] ?? ''])}`);
         if (args[1]) lines.push(`USER ${user}`);
         break;
       case 'COPY':
@@ -65,7 +71,7 @@ export async function buildContext(cloud: Cloud, request: BuildRequest): Promise
         throw new HttpError(400, { code: 400, message: `unknown build step ${step.type}` });
     }
   }
-  lines.push('ENTRYPOINT []', '');
+  lines.push('USER root', `RUN ${JSON.stringify(['/bin/sh', '-c', BOOT])}`, 'ENTRYPOINT []', '');
   const dockerfile = join(dir, 'Dockerfile');
   await writeFile(dockerfile, lines.join('\n'));
   return { source: { kind: 'dockerfile', contextDir: dir, dockerfile }, user, workdir };

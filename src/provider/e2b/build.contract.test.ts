@@ -48,8 +48,8 @@ function prepare(provider: SandboxProvider, image: ImageSpec, ctx: Partial<Prepa
   return provider.prepare(image, { owner, forceBuild: false, signal, onEvent: () => {}, onLog: () => {}, ...ctx });
 }
 
-async function printed(provider: SandboxProvider, image: PreparedImage, look: string): Promise<string> {
-  await using sandbox = await provider.create(
+async function create(provider: SandboxProvider, image: PreparedImage, raw: boolean) {
+  return await provider.create(
     {
       name: `e2b-build-${process.pid}-${serial++}`,
       image,
@@ -60,10 +60,14 @@ async function printed(provider: SandboxProvider, image: PreparedImage, look: st
       workdir: null,
       network: { mode: 'public' },
       networkWillChange: false,
-      raw: false,
+      raw,
     },
     { signal: new AbortController().signal, onEvent: () => {} },
   );
+}
+
+async function printed(provider: SandboxProvider, image: PreparedImage, look: string): Promise<string> {
+  await using sandbox = await create(provider, image, false);
   return Buffer.from((await sandbox.exec(['/bin/sh', '-c', look])).stdout).toString('utf8');
 }
 
@@ -191,5 +195,25 @@ limited(
     expect((await failure(() => prepare(provider, image))).type).toBe('NetworkError');
     expect(effects.created - created).toBe(1);
     expect(await provider.list({ runId: owner.runId })).toEqual([]);
+  },
+);
+
+limited(
+  'what a Dockerfile put into /tmp is put there again and listed; --raw leaves E2B’s empty one',
+  [],
+  async ({ provider }) => {
+    const seen = async (image: PreparedImage, raw: boolean) => {
+      await using sandbox = await create(provider, image, raw);
+      const { stdout } = await sandbox.exec(['/bin/sh', '-c', 'cat /tmp/put; ls -A /tmp | wc -l']);
+      return [sandbox.interventions.includes('tmp-restored'), Buffer.from(stdout).toString('utf8')];
+    };
+    const put = await prepare(provider, await imageOf('RUN echo there > /tmp/put'));
+    expect(await seen(put, false)).toEqual([true, 'there\n1\n']);
+    expect(await seen(put, true)).toEqual([false, '0\n']);
+    const removed = await prepare(
+      provider,
+      await imageOf('RUN echo there > /tmp/put', 'RUN cat /tmp/put && rm /tmp/put'),
+    );
+    expect(await seen(removed, false)).toEqual([false, '0\n']);
   },
 );

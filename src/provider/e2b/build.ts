@@ -12,6 +12,7 @@ import type { Cloud } from './calls.js';
 import { e2bError, statusOf } from './errors.js';
 import type { TemplateSize } from './resources.js';
 import { isRepeatable, markReady, newBuildTag, templateExists } from './template.js';
+import { withTmp } from './tmp.js';
 
 const LOG_LIMIT = 256 * 1024;
 
@@ -39,9 +40,8 @@ export async function buildTemplate(
       if (archive.hostPath !== join(contextDir, file)) await copyFile(archive.hostPath, join(contextDir, file));
       template = template.copy(file, archive.remotePath);
     }
-    template = template.runCmd(`exec /bin/sh -c ${quote(group.map(({ script }) => script).join(' &&\n'))}`, {
-      user: 'root',
-    });
+    const script = withTmp(group.map((step) => step.script).join(' &&\n'));
+    template = template.runCmd(`exec /bin/sh -c ${quote(script)}`, { user: 'root' });
   }
   let log = '';
   const retry = { what: 'build', policy, signal: ctx.signal, mayRetry: isRepeatable, onEvent: ctx.onEvent };

@@ -59,7 +59,7 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
       remotePreflight(
         {
           package: 'e2b',
-          missing: config.connection === null ? NO_KEY : null,
+          missing: config.connection === null ? NO_KEY : config.complaint,
           keys: 'E2B_API_KEY',
           address: 'E2B_API_URL',
           url: config.apiUrl,
@@ -121,6 +121,7 @@ function capabilitiesOf({ emulated, emulatedNetwork }: E2bConfig): Capabilities 
     notes: [
       'cpu and memory are baked into the template: 1 or an even number of cpus, an even number of MiB',
       'the base image must be Debian, Ubuntu, Fedora, CentOS, Arch or Alpine; E2B adds systemd, ssh, sudo and more to it',
+      'what the base image has in /tmp, and what anything puts into /run, is gone when a sandbox starts',
       'storage_mb cannot be chosen',
     ],
   });

@@ -16,6 +16,7 @@ import { createOptions, updateOptions } from './network.js';
 import { effectiveOf } from './resources.js';
 import type { E2bSandbox } from './sdk.js';
 import { e2bShell } from './shell.js';
+import { restoreTmp, TMP_INTERVENTION } from './tmp.js';
 
 export interface SandboxInput {
   readonly cloud: Cloud;
@@ -40,12 +41,15 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
       cloud.creates.gone(spec.name),
     );
   };
+  const done: string[] = [];
   const settle = async () => {
     ctx.signal.throwIfAborted();
     if (image.source === 'replayed') {
       await replayImage({ image: spec.image.spec, plan: input.plan, shell, policy }, ctx);
     }
     ctx.onEvent('starting');
+    // a published image has no steps of ours that could have kept it
+    if (image.source === 'built' && !spec.raw && (await restoreTmp(shell, policy, ctx))) done.push(TMP_INTERVENTION);
     await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);
     return look(cloud, created.sandboxId, ctx);
   };
@@ -65,6 +69,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     shell,
     defaults,
     effective: effectiveOf(info),
+    interventions: done,
     policy,
     keepAlive,
     setNetwork: input.canSetNetwork ? setNetwork : null,

@@ -4,6 +4,7 @@ import { filesFrom } from '../remote/stage-files.js';
 import type { Cloud } from './calls.js';
 import { e2bShell } from './shell.js';
 import { type StageContext, withStageSandbox } from './stage-sandbox.js';
+import { restoreTmp } from './tmp.js';
 
 export async function stageFiles(
   cloud: Cloud,
@@ -14,7 +15,9 @@ export async function stageFiles(
 ): Promise<FileTree> {
   const { policy } = cloud;
   const { signal } = ctx;
-  return await withStageSandbox(cloud, template, ctx, (sandbox) =>
-    filesFrom(e2bShell(sandbox), sources, dir, { policy, signal }),
-  );
+  return await withStageSandbox(cloud, template, ctx, async (sandbox) => {
+    const shell = e2bShell(sandbox);
+    await restoreTmp(shell, policy, ctx);
+    return filesFrom(shell, sources, dir, { policy, signal });
+  });
 }
