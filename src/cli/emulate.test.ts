@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { emulatedNames } from '../emulator/index.js';
 import type { ProviderName } from '../model/words.js';
+import { loadProvider } from '../provider/registry.js';
 import { createFakeProvider } from '../testing/fake-provider.js';
 import { emulateCommand } from './emulate.js';
 import { emulatedEnv } from './emulated.js';
@@ -91,6 +93,19 @@ describe('emulatedEnv', () => {
     await started.close();
     await expect(fetch(`${url}/v2/sandboxes`)).rejects.toThrow();
   });
+
+  test.each(emulatedNames())(
+    'what %s’s emulator prints is known by its key, also without the variable',
+    async (name) => {
+      const started = await emulatedEnv([name], createFakeProvider());
+      const env = Object.fromEntries(Object.entries(started.env).filter(([key]) => !key.startsWith('PLUMBLINE_')));
+      const provider = await loadProvider(name, { env, stateDir: home });
+      expect(provider.emulated).toBe(true);
+      expect(await provider.preflight(AbortSignal.timeout(20_000))).toMatchObject({ status: 'ready' });
+      await provider.close?.();
+      await started.close();
+    },
+  );
 
   test('acts out a script, says so in the report of its providers alone, and accounts for it', async () => {
     const list = 'provider = "e2b"\ncall = "sandbox.list"\nkind = "status"\nstatus = 503\n';

@@ -1,5 +1,6 @@
 /** What the emulated Daytona cloud knows: snapshots, sandboxes with their sessions, uploaded build contexts. */
 import type { PreparedImage } from '../../model/image.js';
+import { EMULATOR_KEYS } from '../../provider/remote/emulated.js';
 import type { SandboxFacts } from '../core/faults.js';
 import type { EmulatedProcess, ProcessTable } from '../core/processes.js';
 import { type EmulatorRequest, HttpError } from '../core/routes.js';
@@ -7,7 +8,7 @@ import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
 import type { TempFiles } from '../core/temp-files.js';
 import type { BuildLog } from './build-log.js';
 
-export const API_KEY = 'dtn_emulated0000000000000000000000000000000000000000000000000000';
+export const API_KEY = EMULATOR_KEYS.daytona;
 export const ORGANIZATION = 'emulated-organization';
 export const MIB_PER_GIB = 1024;
 

@@ -1,12 +1,13 @@
 /** What the emulated E2B cloud knows: templates and, for each sandbox, what envd holds. */
 import type { PreparedImage } from '../../model/image.js';
+import { EMULATOR_KEYS } from '../../provider/remote/emulated.js';
 import type { SandboxFacts } from '../core/faults.js';
 import { createProcessTable, type ProcessTable } from '../core/processes.js';
 import { type EmulatorRequest, HttpError } from '../core/routes.js';
 import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
 import type { TempFiles } from '../core/temp-files.js';
 
-export const API_KEY = 'e2b_emulated0000000000000000000000000000';
+export const API_KEY = EMULATOR_KEYS.e2b;
 /** Of builds and lookups that name none. */
 export const DEFAULT_TAG = 'default';
 export const ENVD_VERSION = '0.6.13';

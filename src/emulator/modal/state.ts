@@ -1,12 +1,13 @@
 /** What the emulated cloud holds. */
 import { randomBytes } from 'node:crypto';
 import type { PreparedImage } from '../../model/image.js';
+import { EMULATOR_KEYS } from '../../provider/remote/emulated.js';
 import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
 import type { TempFiles } from '../core/temp-files.js';
 import type { Exec } from './execs.js';
 import { Code, GrpcError } from './grpc-errors.js';
 
-export const TOKEN_ID = 'ak-emulated';
+export const TOKEN_ID = EMULATOR_KEYS.modal;
 export const TOKEN_SECRET = 'as-emulated';
 
 /** `GenericResult.status`. */

@@ -1,5 +1,6 @@
 /** What the emulated Tensorlake cloud knows: sandboxes with their processes, and registered images ("templates"). */
 import type { PreparedImage } from '../../model/image.js';
+import { EMULATOR_KEYS } from '../../provider/remote/emulated.js';
 import type { SandboxFacts } from '../core/faults.js';
 import type { ProcessTable } from '../core/processes.js';
 import { type EmulatorRequest, HttpError } from '../core/routes.js';
@@ -7,7 +8,7 @@ import type { EmulatedSandbox, SandboxTable } from '../core/sandboxes.js';
 import type { TempFiles } from '../core/temp-files.js';
 import type { LineLog } from './line-log.js';
 
-export const API_KEY = 'tl_emulated_000000000000';
+export const API_KEY = EMULATOR_KEYS.tensorlake;
 export const ORGANIZATION = 'org_emulated';
 export const PROJECT = 'project_emulated';
 /** The image of the machines that build images. */

@@ -2,6 +2,7 @@
 
 import { type ProxyEnv, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
+import { type Emulation, emulationOf } from '../remote/emulated.js';
 import type { RetryPolicy } from '../remote/retry.js';
 import { remoteSettings, retryPolicy } from '../remote/settings.js';
 
@@ -16,15 +17,10 @@ export interface DaytonaConnection {
   readonly env: ProxyEnv;
 }
 
-export interface DaytonaConfig {
+export interface DaytonaConfig extends Emulation {
   readonly apiUrl: string;
   /** Null: there is no credential. */
   readonly connection: DaytonaConnection | null;
-  readonly emulated: boolean;
-  /** Network modes that the backend behind an emulator enforces, and `dynamic`; null for the real cloud. */
-  readonly emulatedNetwork: readonly string[] | null;
-  /** Limits that the backend behind an emulator enforces; null for the real cloud. */
-  readonly emulatedLimits: readonly string[] | null;
   /** Minutes that a sandbox lives without a sign of ours. */
   readonly autoStopMinutes: number;
   /** Milliseconds for one request. */
@@ -44,7 +40,7 @@ export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaC
   const apiKey = env['DAYTONA_API_KEY'] ?? '';
   const jwtToken = env['DAYTONA_JWT_TOKEN'] ?? '';
   const organizationId = env['DAYTONA_ORGANIZATION_ID'] ?? '';
-  const emulated = env['PLUMBLINE_EMULATED_DAYTONA'] === '1';
+  const emulation = emulationOf('daytona', env, apiKey, { DAYTONA_API_URL: env['DAYTONA_API_URL'] || null });
   const requestTimeoutMs = set.request_timeout_ms;
   const known = apiKey !== '' || (jwtToken !== '' && organizationId !== '');
   const connection: DaytonaConnection = {
@@ -57,12 +53,10 @@ export function daytonaConfig({ env, settings = {} }: ProviderOptions): DaytonaC
   return {
     apiUrl,
     connection: known ? connection : null,
-    emulated,
-    emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_DAYTONA_NETWORK'] ?? '').split(',') : null,
-    emulatedLimits: emulated ? (env['PLUMBLINE_EMULATED_DAYTONA_LIMITS'] ?? '').split(',') : null,
+    ...emulation,
     autoStopMinutes: set.auto_stop_minutes,
     requestTimeoutMs,
-    pollMs: emulated && settings['daytona.poll_ms'] === undefined ? EMULATED_POLL_MS : set.poll_ms,
+    pollMs: emulation.emulated && settings['daytona.poll_ms'] === undefined ? EMULATED_POLL_MS : set.poll_ms,
     policy: retryPolicy(set),
   };
 }

@@ -62,7 +62,7 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
       remotePreflight(
         {
           package: '@daytona/sdk',
-          missing: config.connection === null ? NO_KEY : null,
+          missing: config.connection === null ? NO_KEY : config.complaint,
           keys: 'DAYTONA_API_KEY',
           address: 'DAYTONA_API_URL',
           url: config.apiUrl,

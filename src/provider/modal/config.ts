@@ -1,6 +1,7 @@
 /** The variables that configure the Modal provider; no other file names them. */
 import { type ProxyEnv, ProxySettingError, plainNoProxy, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
+import { type Emulation, emulationOf } from '../remote/emulated.js';
 import type { RetryPolicy } from '../remote/retry.js';
 import { type ExtraRoots, extraRoots } from '../remote/roots.js';
 import { remoteSettings, retryPolicy } from '../remote/settings.js';
@@ -15,13 +16,10 @@ export interface ModalConnection {
   readonly requestTimeoutMs: number;
 }
 
-export interface ModalConfig {
+export interface ModalConfig extends Emulation {
   /** Unless a profile of ~/.modal.toml has another. */
   readonly serverUrl: string;
   readonly connection: ModalConnection;
-  readonly emulated: boolean;
-  /** Network modes that the backend behind an emulator enforces, and `dynamic`; null for the real cloud. */
-  readonly emulatedNetwork: readonly string[] | null;
   /** All sandboxes and builds of ours belong to this app; it is made when it is missing. */
   readonly app: string;
   /** Milliseconds that a sandbox lives without a sign of ours. */
@@ -47,7 +45,6 @@ export function modalConfig({ env, stateDir, settings }: ProviderOptions): Modal
   // the older backend has other calls; what is written here is for the newer one
   variables['MODAL_SANDBOX_V2'] = '1';
   const requestTimeoutMs = set.request_timeout_ms;
-  const emulated = env['PLUMBLINE_EMULATED_MODAL'] === '1';
   return {
     serverUrl: variables['MODAL_SERVER_URL'] ?? SERVER_URL,
     connection: {
@@ -56,8 +53,9 @@ export function modalConfig({ env, stateDir, settings }: ProviderOptions): Modal
       extraRoots: extraRoots(env, ROOTS, stateDir, 'modal'),
       requestTimeoutMs,
     },
-    emulated,
-    emulatedNetwork: emulated ? (env['PLUMBLINE_EMULATED_MODAL_NETWORK'] ?? '').split(',') : null,
+    ...emulationOf('modal', env, variables['MODAL_TOKEN_ID'] ?? null, {
+      MODAL_SERVER_URL: variables['MODAL_SERVER_URL'] ?? null,
+    }),
     app: set.app,
     idleMs: set.idle_ms,
     requestTimeoutMs,

@@ -7,6 +7,7 @@ import type { ProviderOptions } from '../options.js';
 import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createBaseConfigs } from '../remote/base-config.js';
 import { remoteCapabilities } from '../remote/capabilities.js';
+import { EMULATOR_KEYS } from '../remote/emulated.js';
 import { imageDefaults } from '../remote/image-defaults.js';
 import { sourceOf } from '../remote/image-identity.js';
 import { remotePlatform } from '../remote/platform.js';
@@ -27,6 +28,8 @@ const CREATES_AT_ONCE = 5;
 /** Above what the SDK itself needs to give up on a server that refuses connections. */
 const PREFLIGHT_LIMIT_MS = 20_000;
 const NO_CREDENTIALS = 'Modal’s token is not set';
+/** Results of an emulator are labelled, and by its variables alone this is known before anything runs. */
+const EMULATORS_PROFILE = 'the token of ~/.modal.toml is that of an emulator, which is set by variables only';
 
 /** Unguarded: src/provider/guard.ts adds what does not depend on the backend. */
 export function createModalProvider(options: ProviderOptions): SandboxProvider {
@@ -44,6 +47,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
     const client = await loading;
     const { tokenId, oauthRefreshToken } = client.profile;
     if (!tokenId && !oauthRefreshToken) throw new ProviderAuthError(NO_CREDENTIALS);
+    if (tokenId === EMULATOR_KEYS.modal && !emulated) throw new ProviderAuthError(EMULATORS_PROFILE);
     const { policy, requestTimeoutMs, idleMs } = config;
     const app = await again(config, { what: `find the app ${config.app}`, call: 'control' }, () =>
       client.apps.fromName(config.app, { createIfMissing: true }),
@@ -77,7 +81,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
       const answer = await remotePreflight(
         {
           package: 'modal',
-          missing: null, // only the SDK knows what stands in ~/.modal.toml
+          missing: config.complaint, // of the token only the SDK knows: it may stand in ~/.modal.toml
           keys: 'MODAL_TOKEN_ID and MODAL_TOKEN_SECRET',
           address: 'MODAL_SERVER_URL',
           url: config.serverUrl,

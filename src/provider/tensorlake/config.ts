@@ -1,12 +1,12 @@
 /** Where Tensorlake is and who we are there. The only file of this provider that names variables or touches the process's own. */
-import type { NetworkMode } from '../../model/task.js';
 import { type ProxyEnv, proxyVariables } from '../../util/proxy.js';
 import type { ProviderOptions } from '../options.js';
+import { type Emulation, emulationOf } from '../remote/emulated.js';
 import type { RetryPolicy } from '../remote/retry.js';
 import { type ExtraRoots, extraRoots } from '../remote/roots.js';
 import { remoteSettings, retryPolicy } from '../remote/settings.js';
 
-export interface TensorlakeConfig {
+export interface TensorlakeConfig extends Emulation {
   readonly apiUrl: string;
   /** An API key or a personal access token; null: not logged in. */
   readonly apiKey: string | null;
@@ -14,9 +14,6 @@ export interface TensorlakeConfig {
   readonly organizationId: string | null;
   readonly projectId: string | null;
   readonly namespace: string;
-  readonly emulated: boolean;
-  /** Network modes of the backend behind an emulator; null: the real service's. */
-  readonly emulatedNetwork: readonly NetworkMode[] | null;
   /** Seconds that a sandbox may live at most, `--ek tensorlake.timeout_secs`. */
   readonly maxLifetimeSec: number;
   /** `--ek tensorlake.docker_compat=true`: the builder exports through BuildKit, slower and closest to Docker. */
@@ -46,8 +43,6 @@ export function readConfig(options: ProviderOptions): TensorlakeConfig {
   const set = remoteSettings('tensorlake', settings);
   const value = (name: string) => (env[name] === undefined || env[name] === '' ? null : env[name]);
   const apiKey = value('TENSORLAKE_API_KEY');
-  const emulated = value('PLUMBLINE_EMULATED_TENSORLAKE') === '1';
-  const network = value('PLUMBLINE_EMULATED_TENSORLAKE_NETWORK');
   return {
     apiUrl: (value('TENSORLAKE_API_URL') ?? DEFAULT_API_URL).replace(/\/+$/, ''),
     apiKey: apiKey ?? value('TENSORLAKE_PAT'),
@@ -55,8 +50,7 @@ export function readConfig(options: ProviderOptions): TensorlakeConfig {
     organizationId: value('TENSORLAKE_ORGANIZATION_ID'),
     projectId: value('TENSORLAKE_PROJECT_ID'),
     namespace: value('INDEXIFY_NAMESPACE') ?? 'default',
-    emulated,
-    emulatedNetwork: emulated && network !== null ? (network.split(',') as NetworkMode[]) : null,
+    ...emulationOf('tensorlake', env, apiKey, { TENSORLAKE_API_URL: value('TENSORLAKE_API_URL') }),
     maxLifetimeSec: set.timeout_secs,
     dockerCompat: set.docker_compat,
     env,
@@ -80,7 +74,6 @@ export function complainAboutUrl(config: TensorlakeConfig): string | null {
     return `TENSORLAKE_API_URL ${config.apiUrl} is not a URL`;
   }
   if (host === '127.0.0.1' || host === 'localhost') return null;
-  if (config.emulated) return `an emulator must be at 127.0.0.1 or localhost, not at ${host}`;
   if (host.startsWith('api.')) return null;
   return `TENSORLAKE_API_URL has the host ${host}; the SDK knows only hosts named api.* and localhost`;
 }

@@ -50,6 +50,7 @@ export async function preflight(
 
 function missing(config: TensorlakeConfig): { what: string; fix: string } | null {
   if (config.apiKey === null) return NO_KEY;
+  if (config.complaint !== null) return config.complaint;
   const complaint = complainAboutUrl(config);
   return complaint === null ? null : { what: complaint, fix: 'correct or unset TENSORLAKE_API_URL' };
 }
