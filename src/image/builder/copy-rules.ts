@@ -1,4 +1,4 @@
-/** Rules of COPY and ADD that need no files: shared by the builder and the replay. */
+/** Rules of COPY and ADD that need no files: shared by the builder and the scripts for remote providers. */
 import { hasGlob } from '../dockerfile/go-path.js';
 import type { CopyInstruction } from '../dockerfile/model.js';
 import { CopyError } from './copy/error.js';

@@ -23,12 +23,12 @@ export interface StageContext {
   readonly created: string;
 }
 
-/** Where the files of a stage are and how steps change them: layers of a store, or a provider's sandbox. */
+/** Where the files of a stage are and how steps change them: layers of a store, or scripts for a provider's sandbox. */
 export interface StageEngine<S extends StageState> {
   scratch(platform: Platform): Promise<S>;
   image(ref: string, platform: Platform, label: string): Promise<{ state: S; triggers: readonly string[] }>;
   /** A stage that goes on from a finished one, which itself must stay as it is. */
-  inherit(finished: S, rebuild: () => Promise<S>): Promise<S>;
+  inherit(finished: S): Promise<S>;
   run(state: S, run: RunInstruction, stage: number, title: string): Promise<void>;
   /** `from` is null for the build context. */
   copy(state: S, copy: CopyInstruction, from: S | null, title: string): Promise<void>;
@@ -106,8 +106,7 @@ class StageRun<S extends StageState> {
     const base = stageBase(context.model, stage.index, context.globals);
     if (typeof base === 'number') {
       const finished = await builder.build(base);
-      const rebuild = () => new StageRun(context, engine, builder, base).build();
-      return { state: await engine.inherit(finished, rebuild), triggers: finished.config.config.OnBuild ?? [] };
+      return { state: await engine.inherit(finished), triggers: finished.config.config.OnBuild ?? [] };
     }
     const platform = this.platform();
     if (base === 'scratch') return { state: await engine.scratch(platform), triggers: [] };

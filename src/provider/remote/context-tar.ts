@@ -74,7 +74,6 @@ function planned(entries: readonly ContextEntry[], times: ContextTimes): Planned
       content: type === 'file' && first === undefined ? { hostPath: entry.hostPath, size: entry.size } : null,
       xattrsOf: null,
       keepsCapabilities: false,
-      replaces: false,
     };
   });
 }

@@ -27,8 +27,6 @@ export interface CopyOptions {
   readonly exclude: readonly string[];
   /** `--parents`: only these paths of the source, with their parent directories; null is everything. */
   readonly include: readonly string[] | null;
-  /** As an archive is unpacked: what is there gives way, whatever its kind. Default: that is an error. */
-  readonly overwrite?: boolean;
 }
 
 /**
@@ -132,23 +130,21 @@ class Copier {
       if (directory.done) continue;
       directory.done = true;
       const there = await this.target.lstat(directory.to);
-      const replaces = there !== null && there.type !== 'directory';
-      if (replaces && !this.options.overwrite) {
+      if (there !== null && there.type !== 'directory') {
         throw new CopyError(`cannot copy to non-directory: ${textOf(directory.to)}`);
       }
-      if (there === null || replaces || directory.replace) {
-        this.target.add({ ...this.entry(directory.path, directory.node, directory.to), replaces });
+      if (there === null || directory.replace) {
+        this.target.add(this.entry(directory.path, directory.node, directory.to));
       }
     }
   }
 
   private async copyLeaf(path: BytePath, node: TreeNode, to: BytePath): Promise<void> {
-    const replaces = (await this.target.lstat(to))?.type === 'directory';
-    if (replaces && !this.options.overwrite) {
+    if ((await this.target.lstat(to))?.type === 'directory') {
       throw new CopyError(`cannot replace to directory ${textOf(to)} with file`);
     }
     const first = node.linkId === null ? undefined : this.links.get(node.linkId);
-    const entry = { ...this.entry(path, node, to), replaces };
+    const entry = this.entry(path, node, to);
     if (first !== undefined) {
       this.target.add({ ...entry, type: 'hardlink', target: first, content: null });
       return;
@@ -172,7 +168,6 @@ class Copier {
       content: node.type === 'file' ? { hostPath, size: node.size } : null,
       xattrsOf: hostPath,
       keepsCapabilities: this.source.keepsCapabilities,
-      replaces: false,
     };
   }
 }

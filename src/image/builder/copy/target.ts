@@ -32,8 +32,6 @@ export interface PlannedEntry {
   /** Host path whose extended attributes are taken over. */
   readonly xattrsOf: Buffer | null;
   readonly keepsCapabilities: boolean;
-  /** What is there has another kind and goes first, with all below it. */
-  readonly replaces: boolean;
 }
 
 export interface Owner {
@@ -118,6 +116,5 @@ export function directoryEntry(path: BytePath, mode: number, owner: Owner | null
     content: null,
     xattrsOf: null,
     keepsCapabilities: false,
-    replaces: false,
   };
 }
