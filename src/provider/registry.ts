@@ -3,6 +3,7 @@ import { HarnessError } from '../exception/errors.js';
 import type { Capabilities, SandboxProvider } from '../model/provider.js';
 import type { ProviderName } from '../model/words.js';
 import type { ProviderOptions } from './options.js';
+import { toldByEmulator } from './remote/emulator-facts.js';
 import { pinnedVersion } from './remote/sdk-package.js';
 
 type Loader = (options: ProviderOptions) => Promise<SandboxProvider>;
@@ -29,7 +30,7 @@ export async function loadProvider(name: ProviderName, options: ProviderOptions)
   const load = LOADERS[name];
   if (!load) return missingProvider(name, `the ${name} provider`, installHint(name));
   try {
-    return await load(options);
+    return toldByEmulator(await load(options), options);
   } catch (error) {
     const missing = missingPackage(error);
     if (missing === null) throw error;

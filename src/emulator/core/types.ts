@@ -1,5 +1,6 @@
 /** What every emulator takes and gives. */
 import type { SandboxProvider } from '../../model/provider.js';
+import type { RunningFacts } from './facts.js';
 import type { FaultScript, ScriptedFault } from './faults.js';
 
 export interface EmulatorOptions {
@@ -29,11 +30,13 @@ export interface RunningEmulator {
  * Variables that every emulator hands out beside its own: the provider then reports `emulated`, and offers no network mode
  * or limit that the backend behind the emulator cannot enforce.
  * @param name of the provider, upper case
+ * @param facts where it asks for what the API has no word for
  */
-export function emulatedFlags(name: string, backend: SandboxProvider): Record<string, string> {
+export function emulatedFlags(name: string, backend: SandboxProvider, facts: RunningFacts): Record<string, string> {
   const { networkModes, dynamicNetwork, limits } = backend.capabilities;
   return {
     [`PLUMBLINE_EMULATED_${name}`]: '1',
+    [`PLUMBLINE_EMULATED_${name}_FACTS`]: facts.url,
     [`PLUMBLINE_EMULATED_${name}_NETWORK`]: [...networkModes, ...(dynamicNetwork ? ['dynamic'] : [])].join(','),
     [`PLUMBLINE_EMULATED_${name}_LIMITS`]: (['cpus', 'memory', 'storage'] as const)
       .filter((limit) => limits[limit])

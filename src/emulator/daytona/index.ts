@@ -3,6 +3,7 @@
  * contexts under /s3. Not emulated: events over socket.io (the SDK polls without them), PTYs, log streams over WebSocket, volumes,
  * preview links, archiving, pausing, forks.
  */
+import { startFacts } from '../core/facts.js';
 import { createFaultScript } from '../core/faults.js';
 import type { EmulatorRequest, Reply } from '../core/routes.js';
 import { createSandboxTable } from '../core/sandboxes.js';
@@ -58,18 +59,22 @@ export async function startDaytonaEmulator(options: EmulatorOptions): Promise<Ru
     throw error;
   }
   cloud.url = options.publicUrl ?? server.url;
+  const facts = await startFacts(
+    (name) => [...cloud.snapshots.values()].find((snapshot) => snapshot.name === name)?.image ?? null,
+  );
   return {
     env: {
       DAYTONA_API_KEY: API_KEY,
       DAYTONA_API_URL: `${server.url}/api`,
       DAYTONA_TARGET: 'us',
-      ...emulatedFlags('DAYTONA', options.backend),
+      ...emulatedFlags('DAYTONA', options.backend, facts),
     },
     calls,
     callNames: routes.map(({ call }) => call),
     async close() {
       stopping.abort(new Error('the emulator was closed'));
       await server.close();
+      await facts.close();
       await sandboxes.close();
       await temp.close();
     },

@@ -2,6 +2,7 @@
  * E2B on loopback: the control plane and every sandbox's envd behind one port, as the SDK finds them through E2B_API_URL and
  * E2B_SANDBOX_URL. Not emulated: start commands, pause and snapshots, PTYs, directory watches, volumes, signed URLs.
  */
+import { startFacts } from '../core/facts.js';
 import { createFaultScript } from '../core/faults.js';
 import { createSandboxTable } from '../core/sandboxes.js';
 import { type RunningServer, startServer } from '../core/server.js';
@@ -10,7 +11,7 @@ import { type EmulatorOptions, emulatedFlags, type RunningEmulator } from '../co
 import { fileRoutes } from './file-routes.js';
 import { processRoutes } from './process-routes.js';
 import { sandboxRoutes } from './sandbox-routes.js';
-import { API_KEY, type Cloud, sandboxOf } from './state.js';
+import { API_KEY, type Cloud, findTemplate, readyBuild, sandboxOf } from './state.js';
 import { templateRoutes } from './template-routes.js';
 
 const ENVD_CALLS = /^(process|fs|files|envd)\./;
@@ -47,17 +48,19 @@ export async function startE2bEmulator(options: EmulatorOptions): Promise<Runnin
     throw error;
   }
   cloud.url = options.publicUrl ?? server.url;
+  const facts = await startFacts((name) => readyBuild(findTemplate(cloud, name))?.result.image ?? null);
   return {
     env: {
       E2B_API_KEY: API_KEY,
       E2B_API_URL: server.url,
       E2B_SANDBOX_URL: server.url,
-      ...emulatedFlags('E2B', options.backend),
+      ...emulatedFlags('E2B', options.backend, facts),
     },
     calls,
     callNames: routes.map(({ call }) => call),
     async close() {
       await server.close();
+      await facts.close();
       await sandboxes.close();
       await temp.close();
     },

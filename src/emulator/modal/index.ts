@@ -3,6 +3,7 @@
  * MODAL_SERVER_URL. Not emulated: the older sandbox backend (gpu), other main commands than the harness's, stdin of commands,
  * snapshots, volumes, tunnels, PTYs, directory watches.
  */
+import { startFacts } from '../core/facts.js';
 import { createFaultScript } from '../core/faults.js';
 import { createSandboxTable } from '../core/sandboxes.js';
 import { createTempFiles } from '../core/temp-files.js';
@@ -50,19 +51,21 @@ export async function startModalEmulator(options: EmulatorOptions): Promise<Runn
   }
   // https in name only: for a control plane on loopback the SDK dials the router in cleartext
   cloud.url = options.publicUrl ?? `https://127.0.0.1:${server.port}`;
+  const facts = await startFacts((id) => cloud.images.get(id)?.prepared ?? null);
   return {
     env: {
       MODAL_SERVER_URL: `http://127.0.0.1:${server.port}`,
       MODAL_TOKEN_ID: TOKEN_ID,
       MODAL_TOKEN_SECRET: TOKEN_SECRET,
       MODAL_IMAGE_BUILDER_VERSION: BUILDER_VERSION,
-      ...emulatedFlags('MODAL', options.backend),
+      ...emulatedFlags('MODAL', options.backend, facts),
     },
     calls,
     callNames: methods.map(({ name }) => name),
     async close() {
       for (const row of cloud.sandboxes.values()) row.ended.abort(new Error('the emulator was closed'));
       await server.close();
+      await facts.close();
       await cloud.table.close();
       await temp.close();
     },

@@ -2,6 +2,7 @@
  * The emulator of Tensorlake, as the npm package `tensorlake` 0.5.89 speaks with it: namespaces' sandboxes, the daemon in
  * each, and the platform's registry of images. On loopback the SDK puts all three on one origin.
  */
+import { startFacts } from '../core/facts.js';
 import { createFaultScript } from '../core/faults.js';
 import type { EmulatorRequest, Reply } from '../core/routes.js';
 import { createSandboxTable } from '../core/sandboxes.js';
@@ -41,13 +42,16 @@ export async function startTensorlakeEmulator(options: EmulatorOptions): Promise
     options.port,
   );
   cloud.url = options.publicUrl ?? server.url;
+  const facts = await startFacts(
+    (name) => [...cloud.templates.values()].find((template) => template.name === name)?.image ?? null,
+  );
   return {
     env: {
       TENSORLAKE_API_URL: server.url,
       TENSORLAKE_API_KEY: API_KEY,
       TENSORLAKE_ORGANIZATION_ID: ORGANIZATION,
       TENSORLAKE_PROJECT_ID: PROJECT,
-      ...emulatedFlags('TENSORLAKE', options.backend),
+      ...emulatedFlags('TENSORLAKE', options.backend, facts),
     },
     calls: faults,
     callNames: routes.map(({ call }) => call),
@@ -55,6 +59,7 @@ export async function startTensorlakeEmulator(options: EmulatorOptions): Promise
       stopping.abort(new Error('the emulator was closed'));
       await cloud.sandboxes.close();
       await server.close();
+      await facts.close();
       await cloud.temp.close();
     },
   };

@@ -66,7 +66,7 @@ export function preparedImage(image: ImageSpec, fields: PreparedFields, emulated
   return {
     ...fields,
     source: prebuilt ? 'prebuilt' : 'built',
-    // a local provider makes some bases from a mirror where no registry can be reached, and the emulated API cannot say so
+    // an emulator's API has no word for it; where it tells, emulator-facts.ts puts it in
     provenance: emulated ? 'unknown' : prebuilt ? 'pull' : 'build',
     spec: image,
   };

@@ -72,7 +72,7 @@ describe.each(['tensorlake', 'modal', 'daytona', 'e2b'] as const)('on %s', (name
     const source: ImageSource = { kind: 'prebuilt', ref: `${registry.host}/team/app:1` };
     const before = push('a');
     const first = await prepare(source);
-    expect(first).toMatchObject({ digest: before, cacheHit: false, provenance: 'unknown', warnings: [] });
+    expect(first).toMatchObject({ digest: before, cacheHit: false, provenance: 'build', warnings: [] });
     expect(await prepare(source)).toMatchObject({ digest: before, cacheHit: true, ref: first.ref });
     const after = push('b');
     const moved = await prepare(source);
