@@ -1,7 +1,7 @@
 /** The files of a finished run: those that every run has, those asked for with --reporter, the new baseline, and the history. */
 import { appendFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { baselineFiles } from '../compare/baseline.js';
+import { baselineFileName, baselineFiles } from '../compare/baseline.js';
 import type { Report } from '../model/record.js';
 import type { FoldedRun } from '../model/run.js';
 import { renderCtrf } from '../report/ctrf.js';
@@ -80,7 +80,7 @@ export async function finishReports(folded: FoldedRun, request: FinishRequest, i
     await attempt(`reporter ${reporter.name}`, () => deliver(reporter, written.report, io));
   }
   for (const baseline of request.updateBaseline ? baselineFiles(written.report) : []) {
-    const file = resolve(io.cwd, 'reports', 'baseline', `${baseline.provider}.json`);
+    const file = resolve(io.cwd, 'reports', 'baseline', baselineFileName(baseline));
     await attempt('baseline', async () => {
       await writeJsonAtomic(file, baseline);
       return file;

@@ -9,6 +9,8 @@ import { compareText, groupBy, labelOf, sortedEntries } from './trials.js';
 export interface BaselineFile {
   schema_version: 1;
   provider: string;
+  /** True for an emulator, whose results say nothing of the service; absent: it is none. */
+  emulated?: boolean;
   run: { name: string; finished_at: string | null; plumbline_version: string };
   /** Task → `pass`, another outcome, or an exception type; sorted. */
   tasks: Record<string, string>;
@@ -25,6 +27,7 @@ export function baselineFiles(report: Report): BaselineFile[] {
     .map((provider) => ({
       schema_version: 1,
       provider: provider.name,
+      ...(provider.emulated && { emulated: true }),
       run: {
         name: report.run.name,
         finished_at: report.run.finished_at,
@@ -36,6 +39,11 @@ export function baselineFiles(report: Report): BaselineFile[] {
     }));
 }
 
+/** An emulator's has a name of its own: the service's must not be replaced by it. */
+export function baselineFileName({ provider, emulated }: Pick<BaselineFile, 'provider' | 'emulated'>): string {
+  return `${provider}${emulated === true ? '-emulated' : ''}.json`;
+}
+
 /** @throws TypeError saying what is wrong, for a value that is not a baseline file of a known version */
 export function parseBaselineFile(value: unknown, path: string): BaselineFile {
   const file = value as Partial<BaselineFile> | null;
@@ -44,6 +52,7 @@ export function parseBaselineFile(value: unknown, path: string): BaselineFile {
     throw new TypeError(`${path}: schema_version is ${JSON.stringify(file.schema_version)}, this version reads 1`);
   }
   if (typeof file.provider !== 'string') throw new TypeError(`${path}: provider must be a string`);
+  if (typeof (file.emulated ?? false) !== 'boolean') throw new TypeError(`${path}: emulated must be true or false`);
   const tasks: unknown = file.tasks;
   if (typeof tasks !== 'object' || tasks === null || Object.values(tasks).some((label) => typeof label !== 'string')) {
     throw new TypeError(`${path}: tasks must map each task to an outcome or an exception type`);

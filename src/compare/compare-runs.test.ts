@@ -32,10 +32,14 @@ test('changes, rates and what vanished', () => {
   expect(comparison.providers).toEqual([
     {
       provider: 'docker',
-      before: { pass_rate: 2 / 3, passed: 2, applicable: 3, wall_clock_sec: 240 },
-      after: { pass_rate: 2 / 3, passed: 2, applicable: 3, wall_clock_sec: 240 },
+      before: { emulated: false, pass_rate: 2 / 3, passed: 2, applicable: 3, wall_clock_sec: 240 },
+      after: { emulated: false, pass_rate: 2 / 3, passed: 2, applicable: 3, wall_clock_sec: 240 },
     },
-    { provider: 'modal', before: { pass_rate: 1, passed: 1, applicable: 1, wall_clock_sec: 240 }, after: null },
+    {
+      provider: 'modal',
+      before: { emulated: false, pass_rate: 1, passed: 1, applicable: 1, wall_clock_sec: 240 },
+      after: null,
+    },
   ]);
 });
 

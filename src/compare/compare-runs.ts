@@ -3,10 +3,18 @@ import type { BaselineRecord, Report, RunRecord } from '../model/record.js';
 import { diffBaseline, resultsOf } from './baseline.js';
 import { compareText } from './trials.js';
 
+export interface ProviderFigures {
+  emulated: boolean;
+  pass_rate: number | null;
+  passed: number;
+  applicable: number;
+  wall_clock_sec: number | null;
+}
+
 export interface ProviderChange {
   provider: string;
   /** Null: the provider did not run there, or nothing applied. */
-  before: { pass_rate: number | null; passed: number; applicable: number; wall_clock_sec: number | null } | null;
+  before: ProviderFigures | null;
   after: ProviderChange['before'];
 }
 
@@ -55,8 +63,8 @@ function identityOf({ id, name, started_at, plumbline_version }: RunRecord): Run
 function figuresOf(report: Report, name: string): ProviderChange['before'] {
   const provider = report.providers.find((candidate) => candidate.name === name);
   if (provider?.status !== 'ran') return null;
-  const { pass_rate, passed, planned, unsupported, wall_clock_sec } = provider;
-  return { pass_rate, passed, applicable: planned - unsupported, wall_clock_sec };
+  const { emulated, pass_rate, passed, planned, unsupported, wall_clock_sec } = provider;
+  return { emulated, pass_rate, passed, applicable: planned - unsupported, wall_clock_sec };
 }
 
 function comparability(base: Report, head: Report): string[] {

@@ -8,6 +8,7 @@ import type {
   TrialChange,
   TrialRecord,
 } from '../model/record.js';
+import { keyTitle, placeOf, providerTitle, providerTitles } from './provider-title.js';
 import { compareText } from './trials.js';
 
 export interface GateFacts {
@@ -27,7 +28,7 @@ export function judgeGate(facts: GateFacts): GateRecord {
     ...(options.incomplete ?? []),
     ...(options.agent === 'nop' ? nopReasons(facts) : [...rateReasons(facts), ...vacuousReasons(facts.trials)]),
     ...(facts.baseline ? baselineReasons(facts.baseline, facts) : []),
-    ...(facts.expectations ? expectationReasons(facts.expectations) : []),
+    ...(facts.expectations ? expectationReasons(facts.expectations, providers) : []),
   ];
   return { min_pass_rate: options.min_pass_rate, met: reasons.length === 0, reasons };
 }
@@ -56,7 +57,8 @@ function rateReasons({ options, providers, trials, excused }: GateFacts): string
     const strict = options.fail_on_unsupported;
     const total = strict ? provider.planned : provider.planned - provider.unsupported;
     if (total === 0) {
-      reasons.push(`${provider.name}: nothing was measured, every planned trial (${provider.planned}) is unsupported`);
+      const { planned } = provider;
+      reasons.push(`${providerTitle(provider)}: nothing was measured, every planned trial (${planned}) is unsupported`);
       continue;
     }
     const own = trials.filter((trial) => trial.provider === provider.name && !trial.control);
@@ -78,7 +80,7 @@ function rateSentence(provider: ProviderRecord, total: number, expected: number,
     options.fail_on_unsupported ? part(provider.unsupported, 'unsupported, counted by --fail-on-unsupported') : '',
     part(expected, 'of them expected'),
   ].filter((text) => text !== '');
-  return `${provider.name}: pass rate ${provider.passed}/${total} = ${rate} is below ${options.min_pass_rate} (${parts.join(', ')})`;
+  return `${providerTitle(provider)}: pass rate ${provider.passed}/${total} = ${rate} is below ${options.min_pass_rate} (${parts.join(', ')})`;
 }
 
 /** The control runs nothing, so a pass says that the task's verifier proves nothing. */
@@ -88,7 +90,7 @@ function nopReasons({ providers, trials }: GateFacts): string[] {
   }
   return trials
     .filter((trial) => trial.outcome === 'pass')
-    .map((trial) => `${trial.task} passes on ${trial.provider} although nothing was run (-a nop)`);
+    .map((trial) => `${trial.task} passes on ${placeOf(trial)} although nothing was run (-a nop)`);
 }
 
 function vacuousReasons(trials: readonly TrialRecord[]): string[] {
@@ -99,7 +101,9 @@ function vacuousReasons(trials: readonly TrialRecord[]): string[] {
 }
 
 /** A regression that was written down is accepted already; it would otherwise have to be accepted in two files. */
-function baselineReasons({ regressed, missing }: BaselineRecord, { trials, excused }: GateFacts): string[] {
+function baselineReasons({ regressed, missing }: BaselineRecord, facts: GateFacts): string[] {
+  const { trials, excused } = facts;
+  const title = providerTitles(facts.providers);
   const isOpen = (change: TrialChange) =>
     trials.some(
       (trial) =>
@@ -113,11 +117,12 @@ function baselineReasons({ regressed, missing }: BaselineRecord, { trials, excus
     ...regressed
       .filter(isOpen)
       .map(
-        (change) => `${change.task} on ${change.provider} regressed: pass → ${change.after}${shareOf(change, trials)}`,
+        (change) =>
+          `${change.task} on ${title(change.provider)} regressed: pass → ${change.after}${shareOf(change, trials)}`,
       ),
     ...missing.map(({ task, provider, after }) => {
       const what = after ? `was ${words(after)}` : 'is missing from this run';
-      return `${task} on ${provider} is in the baseline and ${what}`;
+      return `${task} on ${title(provider)} is in the baseline and ${what}`;
     }),
   ];
 }
@@ -129,10 +134,13 @@ function shareOf({ task, provider }: TrialChange, trials: readonly TrialRecord[]
   return passed === 0 ? '' : ` (flaky: ${passed} of ${repeats.length} repeats pass)`;
 }
 
-function expectationReasons(record: ExpectationRecord): string[] {
+function expectationReasons(record: ExpectationRecord, providers: readonly ProviderRecord[]): string[] {
+  const title = (trial: TrialKey) => keyTitle(trial, providers);
   return [
-    ...record.surprise_pass.map(({ trial, reason }) => `${trial} passes although a non-pass is expected (${reason})`),
-    ...record.mismatched.map(({ trial, expected, actual }) => `${trial}: expected ${expected}, got ${actual}`),
+    ...record.surprise_pass.map(
+      ({ trial, reason }) => `${title(trial)} passes although a non-pass is expected (${reason})`,
+    ),
+    ...record.mismatched.map(({ trial, expected, actual }) => `${title(trial)}: expected ${expected}, got ${actual}`),
     ...record.unmatched.map(({ pattern }) => `expectation ${pattern} matches no planned trial`),
     ...record.expired.map(({ pattern, expires }) => `expectation ${pattern} expired on ${expires}`),
   ];

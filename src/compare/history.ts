@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { GateOptions } from '../model/event.js';
 import type { HistoryFigures, HistoryLine, ProviderRecord, Report } from '../model/record.js';
 import { resultsOf } from './baseline.js';
+import { providerTitle } from './provider-title.js';
 import { compareText, sortedEntries } from './trials.js';
 
 /** Runs that a report shows. */
@@ -37,7 +38,7 @@ function historyLine(
   const partial = isPartial(report, gate);
   // A line has no list of its passes: a non-pass that is not even planned any more must not read as one.
   for (const provider of partial ? [] : providers.filter(({ status }) => status === 'ran')) {
-    for (const task of Object.keys(lastWhole(before, provider.name)?.non_passes[provider.name] ?? {})) {
+    for (const task of Object.keys(lastWhole(before, provider)?.non_passes[provider.name] ?? {})) {
       if (results[provider.name]?.[task] === undefined) add(nonPasses, provider.name, task, 'missing');
     }
   }
@@ -65,8 +66,10 @@ function isPartial({ run }: Pick<Report, 'run'>, gate: GateOptions): boolean {
   return run.interrupted || gate.partial === true || (gate.shard ?? null) !== null || gaps.length > 0;
 }
 
-function lastWhole(lines: readonly HistoryLine[], provider: string): HistoryLine | undefined {
-  return [...lines].reverse().find((line) => !line.partial && line.providers[provider]?.status === 'ran');
+function lastWhole(lines: readonly HistoryLine[], { name, emulated }: ProviderRecord): HistoryLine | undefined {
+  return [...lines].reverse().find(({ partial, providers: { [name]: figures } }) => {
+    return !partial && figures?.status === 'ran' && (figures.emulated ?? false) === emulated;
+  });
 }
 
 /** The same parts in another order are the same run. */
@@ -78,7 +81,8 @@ function identityOf({ run, runs }: Pick<Report, 'run' | 'runs'>): string {
 
 function figuresOf(provider: ProviderRecord): HistoryFigures {
   const { status, planned, passed, measured, unsupported, recovered, pass_rate, wall_clock_sec } = provider;
-  return { status, planned, passed, measured, unsupported, recovered, pass_rate, wall_clock_sec };
+  const emulated = provider.emulated ? { emulated: true } : {};
+  return { status, ...emulated, planned, passed, measured, unsupported, recovered, pass_rate, wall_clock_sec };
 }
 
 function sorted(groups: Record<string, Record<string, string>>): Record<string, Record<string, string>> {
@@ -96,31 +100,33 @@ export interface HistoryChange {
   at: string;
   name: string;
   provider: string;
+  emulated: boolean;
   task: string;
   /** `pass`, or the label of the non-pass; with `2/3` where some repeats pass. */
   before: string;
   after: string;
 }
 
-/** Newest run first; inside a run by provider and task. Partial runs and nights without a provider are stepped over. */
+/** Newest run first; inside a run by provider and task. Partial runs and nights without a provider are stepped over; so are an emulator's runs for the service, and the other way round. */
 export function historyChanges(lines: readonly HistoryLine[]): HistoryChange[] {
   const last = new Map<string, HistoryLine>();
   const changes: HistoryChange[][] = [];
   for (const line of lines) {
     if (line.partial) continue;
     const found: HistoryChange[] = [];
-    for (const [provider, { status }] of Object.entries(line.providers)) {
+    for (const [provider, { status, emulated = false }] of Object.entries(line.providers)) {
       if (status !== 'ran') continue;
-      const before = last.get(provider);
-      if (before) found.push(...changesOf(provider, before, line));
-      last.set(provider, line);
+      const title = providerTitle({ name: provider, emulated });
+      const before = last.get(title);
+      if (before) found.push(...changesOf(provider, before, line).map((change) => ({ ...change, emulated })));
+      last.set(title, line);
     }
     changes.unshift(found);
   }
   return changes.flat();
 }
 
-function changesOf(provider: string, before: HistoryLine, after: HistoryLine): HistoryChange[] {
+function changesOf(provider: string, before: HistoryLine, after: HistoryLine): Omit<HistoryChange, 'emulated'>[] {
   const tasks = new Set([
     ...Object.keys(before.non_passes[provider] ?? {}),
     ...Object.keys(after.non_passes[provider] ?? {}),

@@ -21,7 +21,7 @@ export class MergeError extends Error {
 /**
  * Joins runs in the given order. Different task files, versions and hosts are warnings, because they may be the reason for a
  * difference.
- * @throws MergeError for no runs, mixed event versions, mixed agents, or a task, provider and repeat in two runs
+ * @throws MergeError for no runs, mixed event versions, mixed agents, a provider that is an emulator in some of them, or a task, provider and repeat in two runs
  */
 export function mergeRuns(inputs: readonly MergeInput[]): FoldedRun {
   const [first, ...rest] = inputs.map(({ folded }) => folded);
@@ -53,6 +53,22 @@ function refuseMixtures(inputs: readonly MergeInput[]): void {
   }
   const agents = new Set(inputs.map(({ folded }) => folded.gate.agent));
   if (agents.size > 1) throw new MergeError('an oracle run and a nop run have opposite gates and cannot be merged');
+  refuseEmulatedParts(inputs.map(({ folded }) => folded));
+}
+
+/** The rate of such a whole would be nobody's. */
+function refuseEmulatedParts(runs: readonly FoldedRun[]): void {
+  const parts = runs.flatMap(({ run, providers }) =>
+    providers.filter(({ status }) => status === 'ran').map(({ name, emulated }) => ({ name, emulated, run: run.name })),
+  );
+  for (const [name, own] of groupBy(parts, (part) => part.name)) {
+    const where = (emulated: boolean) => own.filter((part) => part.emulated === emulated).map((part) => part.run);
+    const [emulated, live] = [where(true), where(false)];
+    if (emulated.length === 0 || live.length === 0) continue;
+    throw new MergeError(
+      `${name} is emulated in ${emulated.join(', ')} and the service itself in ${live.join(', ')}: hold them against each other with "plumbline compare"`,
+    );
+  }
 }
 
 function refuseDuplicates(trials: readonly TrialRecord[]): void {
@@ -178,7 +194,6 @@ function mergeProviders(runs: readonly FoldedRun[]): FoldedRun['providers'] {
     const leaks = ran.map((part) => part.leaked_sandboxes).filter((leak) => leak !== null);
     return {
       ...first,
-      emulated: parts.some(({ emulated }) => emulated),
       concurrency: Math.max(...(ran.length > 0 ? ran : parts).map(({ concurrency }) => concurrency)),
       versions: Object.assign({}, ...[...parts].reverse().map(({ versions }) => versions)) as Record<string, string>,
       wall_clock_sec: clocks.length === 0 ? null : Math.max(...clocks),

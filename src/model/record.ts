@@ -258,6 +258,8 @@ export interface GateRecord {
 /** What one run of a provider came to, for the history. */
 export interface HistoryFigures {
   status: ProviderRecord['status'];
+  /** True for an emulator, whose trend is another than the service's; absent: it is none. */
+  emulated?: boolean;
   planned: number;
   passed: number;
   measured: number;

@@ -1,6 +1,6 @@
 /** Runs code of ours compiled, in a process of its own: what Node reads only at its start (NODE_EXTRA_CA_CERTS) needs that. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,11 +22,13 @@ export interface Compiled {
 
 /** @param entries files below src, without their beginning; what they import, also dynamically, is compiled with them */
 export async function compile(entries: readonly string[]): Promise<Compiled> {
-  const dir = await mkdtemp(join(tmpdir(), 'plumbline-compiled-'));
+  const home = await mkdtemp(join(tmpdir(), 'plumbline-compiled-'));
+  // one below our package.json, as src is: providers read the versions in it
+  const dir = join(home, 'dist');
   const options = [...OPTIONS, '--types', 'node', '--verbatimModuleSyntax', '--outDir', dir];
   await run('node_modules/.bin/tsc', [...options, ...entries.map((entry) => `src/${entry}`)], { cwd: ROOT });
-  await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
-  await writeFile(join(dir, 'package.json'), '{"type":"module"}');
+  await symlink(join(ROOT, 'node_modules'), join(home, 'node_modules'));
+  await copyFile(join(ROOT, 'package.json'), join(home, 'package.json'));
   let serial = 0;
   return {
     dir,
@@ -36,6 +38,6 @@ export async function compile(entries: readonly string[]): Promise<Compiled> {
       const { stdout } = await run(process.execPath, [file], { env, timeout: LIMIT_MS, maxBuffer: 16 * 1024 * 1024 });
       return JSON.parse(stdout);
     },
-    close: () => rm(dir, { recursive: true, force: true }),
+    close: () => rm(home, { recursive: true, force: true }),
   };
 }

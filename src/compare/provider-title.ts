@@ -1,0 +1,42 @@
+/** How a provider is called wherever a result of it is shown: that of an emulator never stands there without saying so. */
+import type { ProviderRecord, TrialRecord } from '../model/record.js';
+
+type Known = Pick<ProviderRecord, 'name' | 'emulated'>;
+
+/** `e2b`, or `e2b (emulated)`. */
+export function providerTitle({ name, emulated }: Known): string {
+  return emulated ? `${name} (emulated)` : name;
+}
+
+/** Titles by name; a name that is not among the providers is its own title. */
+export function providerTitles(providers: Iterable<Known>): (name: string) => string {
+  const titles = new Map([...providers].map((provider) => [provider.name, providerTitle(provider)]));
+  return (name) => titles.get(name) ?? name;
+}
+
+/** Where a trial ran. */
+export function placeOf({ provider, emulated }: Pick<TrialRecord, 'provider' | 'emulated'>): string {
+  return providerTitle({ name: provider, emulated });
+}
+
+/** `e2b/hello-world__abc (emulated)`: the address of a trial stays as it is, so that it can be searched for. */
+export function keyTitle(key: string, providers: Iterable<Known>): string {
+  const [name] = key.split('/', 1);
+  return [...providers].some((provider) => provider.name === name && provider.emulated) ? `${key} (emulated)` : key;
+}
+
+/** `e2b and modal emulated`, or `all emulated`; null when none of those that ran is. */
+export function emulationNote(
+  providers: readonly Pick<ProviderRecord, 'name' | 'emulated' | 'status'>[],
+): string | null {
+  const ran = providers.filter(({ status }) => status === 'ran');
+  const emulated = ran.filter((provider) => provider.emulated).map(({ name }) => name);
+  if (emulated.length === 0) return null;
+  return emulated.length === ran.length ? 'all emulated' : `${listed(emulated)} emulated`;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function listed(names: readonly string[]): string {
+  const [last = '', ...others] = [...names].reverse();
+  return others.length === 0 ? last : `${others.reverse().join(', ')} and ${last}`;
+}
