@@ -9,7 +9,6 @@ const CONNECT: MatrixCall['ends'] = {
     as: ['NetworkError/provider'],
     why: 'E2B’s proxy says `unavailable` of a limit and of a sandbox that is gone',
   },
-  '500': { as: ['NetworkError/network'], why: 'Connect knows no 500: `unknown` is what a broken connection is, too' },
 };
 
 const SDK_WAITS: MatrixCall['unseen'] = {
@@ -37,11 +36,16 @@ describeFaults('e2b', {
   calls: [
     { call: 'process.start', does: 'exec', ends: CONNECT },
     { call: 'files.write', does: 'upload' },
-    { call: 'files.read', does: 'download' },
+    {
+      call: 'files.read',
+      does: 'download',
+      unseen: { any: 'a small file may have come whole when its reply breaks off' },
+    },
     { call: 'sandbox.create', does: 'create', unseen: SDK_WAITS },
-    { call: 'sandbox.kill', does: 'delete' },
+    { call: 'sandbox.get', does: 'create', unseen: SDK_WAITS },
+    { call: 'sandbox.kill', does: 'delete', unseen: SDK_WAITS },
     { call: 'sandbox.list', does: 'list' },
-    { call: 'sandbox.network', does: 'network' },
+    { call: 'sandbox.network', does: 'network', unseen: SDK_WAITS },
     build('template.alias'),
     build('template.request'),
     build('template.file'),

@@ -34,14 +34,13 @@ const ENDS: MatrixCall['ends'] = {
     as: ['NetworkError/network', 'NetworkError/provider'],
     why: 'what the SDK had seen when our limit ended its tries is not handed on',
   }),
-  ...named(['503', '503 after the effect'], {
-    as: ['NetworkError/network', 'NetworkError/provider'],
-    why: 'gRPC says UNAVAILABLE of a server that refuses and of one that cannot be reached',
-  }),
 };
 const OUTPUT: MatrixCall['ends'] = {
   ...ENDS,
-  '500': { as: ['NetworkError/network'], why: 'the SDK ends the stream: all that is known is that nothing comes' },
+  ...named(['500', '503', '503 after the effect'], {
+    as: ['NetworkError/network'],
+    why: 'the SDK ends the stream: all that is known is that nothing comes',
+  }),
 };
 /** A write is several calls of the SDK's. */
 const WRITE: MatrixCall['ends'] = {
