@@ -257,7 +257,8 @@ async function sendHalf(response: ServerResponse, reply: Reply): Promise<void> {
     response.writeHead(status, { ...headers });
     const iterator = body[Symbol.asyncIterator]();
     const first = await iterator.next();
-    if (first.done !== true) await new Promise((resolve) => response.write(first.value, resolve));
+    const part = first.done === true ? null : first.value.subarray(0, Math.ceil(first.value.byteLength / 2));
+    if (part !== null) await new Promise((resolve) => response.write(part, resolve)); // the first may be all of it
     await iterator.return?.();
     response.destroy();
     return;

@@ -38,7 +38,7 @@ describeFaults('tensorlake', {
     { call: 'file.read', does: 'download', unseen: GATEWAY },
     { call: 'sandbox.create', does: 'create' },
     { call: 'sandbox.get', does: 'create', unseen: GATEWAY },
-    { call: 'sandbox.delete', does: 'delete', unseen: { ...GATEWAY, malformed: UNREAD } },
+    { call: 'sandbox.delete', does: 'delete', unseen: { ...GATEWAY, malformed: UNREAD, truncate: UNREAD } },
     { call: 'sandbox.list', does: 'list' },
     build('template.find', { unseen: FIND }),
     build('introspect'),
