@@ -172,7 +172,7 @@ const ROWS: readonly Row[] = [
     api(503, 'no capacity'),
     'ServiceBusyError',
     'Service temporarily unavailable, please retry - no capacity',
-    'ProviderQuotaError',
+    'SandboxCreateError',
     'provider',
     true,
   ],

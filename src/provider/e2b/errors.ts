@@ -39,8 +39,6 @@ export function e2bError(error: unknown, call: E2bCall, what: string): Plumbline
       ? new ProviderQuotaError(message, details)
       : new ProviderRateLimitError(message, details);
   }
-  // "no capacity to place a sandbox right now" is one of its meanings (e2b src/errors.ts)
-  if (name === 'ServiceBusyError' && call === 'create') return new ProviderQuotaError(message, details);
   if (name === 'NotEnoughSpaceError') return new DiskFullError(message, details);
   if (isOutOfTime(error, name)) return new NetworkError(message, { ...details, origin: 'provider' });
   if (call !== 'create' && status !== null && status >= 500 && !isDead(name, message)) {
@@ -112,9 +110,7 @@ function isConnectionFailure(error: unknown, name: string): boolean {
 /** The call certainly had no effect, and another one may: it cannot make a second sandbox. */
 export function hadNoEffect(error: PlumblineError): boolean {
   if (error.type === 'ProviderRateLimitError') return true;
-  // a 503 may be a gateway's, whatever has happened behind it; the limit on running sandboxes is a refusal
-  if (error.type === 'ProviderQuotaError')
-    return error.retryable && (error.details.cause as Error | undefined)?.name !== 'ServiceBusyError';
+  if (error.type === 'ProviderQuotaError') return error.retryable;
   return (
     error.type === 'NetworkError' &&
     /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(String((error.details.cause as Error | undefined)?.cause))
