@@ -34,6 +34,21 @@ export interface BuildContext {
  */
 const BOOT = 'find /tmp /run -xdev -mindepth 1 -delete; mkdir -p -m 1777 /run/lock';
 
+/** Said in two parts: a builder's excerpt of the Dockerfile must not read like the refusal. */
+const REFUSAL = 'unsupported base image';
+/** The first thing that the builder does: distributions that it does not know end the build. */
+export const PROVISION = `ID= ID_LIKE=; w='unsupported base'; [ -r /etc/os-release ] && . /etc/os-release
+for i in $ID $ID_LIKE; do case $i in rhel|ol|amzn) break;; debian|ubuntu|fedora|centos|rocky|almalinux|arch|archarm|alpine) exit 0;; esac; done
+echo "[provision] ERROR: $w image distribution: ID='\${ID:-unknown (image has no /etc/os-release)}'." >&2; exit 1`;
+
+/** A base without a shell is refused in the same words. */
+export function inWordsOfProvisioning(message: string): string {
+  const shellless = /exec: "\/bin\/sh"|unable to find user 0: invalid argument|\/bin\/sh: no such file/i.test(message);
+  return shellless
+    ? `[provision] ERROR: ${REFUSAL} distribution: ID='unknown (image has no /etc/os-release)'.`
+    : message;
+}
+
 /**
  * USER and WORKDIR of the base image are not taken over, and neither is ENTRYPOINT: a template starts as root in `/`, and
  * nothing of the image runs by itself. RUN goes through a login shell, as on the real builder.
@@ -41,7 +56,9 @@ const BOOT = 'find /tmp /run -xdev -mindepth 1 -delete; mkdir -p -m 1777 /run/lo
 export async function buildContext(cloud: Cloud, request: BuildRequest): Promise<BuildContext> {
   const dir = cloud.temp.path();
   await mkdir(dir);
-  const lines = [`FROM ${baseOf(cloud, request)}`, 'USER root', 'WORKDIR /'];
+  const provisioning =
+    request.fromImage === null ? [] : ['USER 0', `RUN ${JSON.stringify(['/bin/sh', '-c', PROVISION])}`];
+  const lines = [`FROM ${baseOf(cloud, request)}`, ...provisioning, 'USER root', 'WORKDIR /'];
   let user = 'root';
   let workdir = '/';
   for (const [index, step] of request.steps.entries()) {

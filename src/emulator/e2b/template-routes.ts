@@ -2,7 +2,7 @@
 import { errorMessage } from '../../util/cause-chain.js';
 import { type EmulatorRequest, HttpError, type Reply, type Route } from '../core/routes.js';
 import { randomId } from '../core/sandboxes.js';
-import { type BuildRequest, buildContext, type RequestedStep } from './build-context.js';
+import { type BuildRequest, buildContext, inWordsOfProvisioning, type RequestedStep } from './build-context.js';
 import { type Build, type Cloud, DEFAULT_TAG, findTemplate, readyBuild, type Template } from './state.js';
 
 const LOG_PAGE = 100;
@@ -137,7 +137,7 @@ async function startBuild(cloud: Cloud, request: EmulatorRequest): Promise<Reply
     return { status: 202 };
   }
   run(cloud, build, wanted, body['force'] === true).catch((error: unknown) => {
-    if (!build.canceled.signal.aborted) fail(build, errorMessage(error));
+    if (!build.canceled.signal.aborted) fail(build, inWordsOfProvisioning(errorMessage(error)));
   });
   return { status: 202 };
 }

@@ -1,7 +1,12 @@
 /** One template build through the SDK, and what its failures mean. */
 import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { ImageBuildError, NetworkError, type PlumblineError } from '../../exception/errors.js';
+import {
+  EnvironmentDefinitionError,
+  ImageBuildError,
+  NetworkError,
+  type PlumblineError,
+} from '../../exception/errors.js';
 import type { PrepareContext } from '../../model/provider.js';
 import { errorMessage } from '../../util/cause-chain.js';
 import { knownBuildFailure } from '../remote/build-failure.js';
@@ -80,6 +85,10 @@ function grouped(steps: readonly PlannedStep[]): PlannedStep[][] {
   return groups;
 }
 
+/** What a base that is none of its distributions is refused with (e2b-dev/infra, distro.go, August 2026). */
+const UNBOOTABLE =
+  /unsupported base image distribution: ID='[^'\n]*'|base image distribution ID='[^'\n]*' is not supported\b/;
+
 /** A step that failed is the task's; a base that cannot be pulled and a builder that gives up are not. */
 export function buildError(error: unknown, name: string, log: string): PlumblineError {
   const isBuild = error instanceof Error && (error.name === 'BuildError' || error.name === 'FileUploadError');
@@ -93,6 +102,14 @@ export function buildError(error: unknown, name: string, log: string): Plumbline
   if (error.name === 'FileUploadError') {
     const broken = /TypeError: |Error: /.test(error.message);
     return new NetworkError(message, { ...details, origin: broken ? 'network' : 'provider' });
+  }
+  const refused = UNBOOTABLE.exec(`${errorMessage(error)}\n${log}`)?.[0];
+  if (refused !== undefined) {
+    // no step of the task's has run, and a replay would need the same base
+    return new EnvironmentDefinitionError(`E2B cannot boot the base image: ${refused}`, {
+      ...details,
+      origin: 'provider',
+    });
   }
   const known = knownBuildFailure(errorMessage(error), log, message, details);
   if (known !== null) return known;
