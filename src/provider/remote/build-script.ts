@@ -1,15 +1,10 @@
 /** Shell text of build steps. Each runs as root with any environment, and makes for its command the one that Docker would. */
+import { BECOME } from './become.js';
 import { FOLLOW } from './follow.js';
 import { ownedDirs } from './owned-dirs.js';
 import { quote, quoteAll } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
 import { WHO } from './who.js';
-
-/** Becomes `$user` for a command: sets `as`. */
-const BECOME = `as=
-if [ "$u" != 0 ] || [ "$gs" != 0 ]; then
-if command -v setpriv >/dev/null 2>&1; then as="setpriv --reuid $u --regid $g --groups $gs"
-else as="chroot --userspec=$u:$g --groups=$gs --skip-chdir /"; fi; fi`;
 
 export interface RunStep {
   readonly argv: readonly string[];
@@ -33,6 +28,7 @@ ${WHO}
 who ${quote(step.user)} || { echo "unable to find user ${step.user.replace(/[^\w:.-]/g, '?')}" >&2; exit 1; }
 mkdir -p ${quote(step.cwd)} && cd ${quote(step.cwd)} || exit 1
 ${BECOME}
+become || { echo 'the image has neither setpriv of util-linux nor GNU chroot to become another user' >&2; exit 1; }
 ${file === null ? ':' : `mkdir -p -m 755 ${REMOTE_DIR}/pipes && printf %s ${quote(script?.content ?? '')} > ${quote(file)} && chmod 755 ${quote(file)}`}
 ${temporary.length === 0 ? ':' : FOLLOW}
 ${temporary.map(({ target, fill }, index) => putAside(target, fill, index)).join('\n') || ':'}

@@ -1,6 +1,6 @@
 /**
  * The shell text of an exec in a sandbox whose API streams text, cuts connections or forgets exit codes. It needs a POSIX
- * shell, coreutils or busybox, and setpriv or GNU chroot for another user.
+ * shell, coreutils or busybox, and setpriv of util-linux or GNU chroot for another user.
  *
  * - `mkdir` of the exec's directory is its latch: whoever makes it decides whether the command runs, so it runs at most once.
  * - The command writes into FIFOs, as Docker gives it pipes: a daemon may keep them, and /dev/stdout can be opened by name. Copiers
@@ -8,6 +8,7 @@
  *   so what came before it is known to be complete.
  * - A follower can be started again from any offset by another connection.
  */
+import { BECOME } from './become.js';
 import { quote, quoteAll } from './quote.js';
 import { REMOTE_DIR } from './shell.js';
 import { WHO } from './who.js';
@@ -79,11 +80,8 @@ refuse() { echo "X $1" > "$d/refused"; echo "X $1"; exit 0; }
 who ${quote(job.user)} || refuse user
 cd ${quote(job.cwd)} 2>/dev/null || refuse cwd
 read -r host < /proc/sys/kernel/hostname
-as=
-if [ "$u" != 0 ] || [ "$gs" != 0 ]; then
-if command -v setpriv >/dev/null 2>&1; then as="setpriv --reuid $u --regid $g --groups $gs"
-elif chroot --userspec=0:0 / true 2>/dev/null; then as="chroot --userspec=$u:$g --groups=$gs --skip-chdir /"
-else refuse setpriv; fi; fi
+${BECOME}
+become || refuse setpriv
 mkfifo "$d/o" "$d/e" && chmod 666 "$d/o" "$d/e" && : > "$d/out" && : > "$d/err" || refuse disk
 exec 8<>"$d/o" 9<>"$d/e" 6<"$d/o" 7<"$d/e"
 cat <&6 >>"$d/out" 2>/dev/null 6<&- 7<&- 8<&- 9<&- & c1=$!

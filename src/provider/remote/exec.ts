@@ -242,7 +242,7 @@ class RemoteRun {
       case 'lost':
         throw new SandboxLostError('the files of a running command disappeared from the sandbox');
       case 'setpriv':
-        throw new ExecError(`the image has neither setpriv nor GNU chroot to become user ${user}`);
+        throw new ExecError(`the image has neither setpriv of util-linux nor GNU chroot to become user ${user}`);
       default:
         throw new ExecError(`the command could not be prepared in the sandbox: ${why}`);
     }

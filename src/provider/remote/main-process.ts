@@ -2,6 +2,7 @@
 import { SandboxCreateError } from '../../exception/errors.js';
 import type { ProviderContext } from '../../model/provider.js';
 import { KEEP_ALIVE } from '../keep-alive.js';
+import { BECOME } from './become.js';
 import { isTransient } from './exec.js';
 import type { RuntimeDefaults } from './image-config.js';
 import { quote, quoteAll } from './quote.js';
@@ -33,7 +34,8 @@ mkdir ${REMOTE_DIR}/main 2>/dev/null || exit 0
 ${WHO}
 who ${quote(defaults.user)} || { u=0; g=0; gs=0; }
 cd ${quote(defaults.workdir)} 2>/dev/null || cd /
-as=; [ "$u" = 0 ] && [ "$gs" = 0 ] || as="setpriv --reuid $u --regid $g --groups $gs"
+${BECOME}
+become || exit 0
 s=; command -v setsid >/dev/null 2>&1 && s=setsid
 $s $as env -i ${home}"HOSTNAME=$(cat /proc/sys/kernel/hostname)" ${words} ${quoteAll([...defaults.entrypoint, ...KEEP_ALIVE])} </dev/null >/dev/null 2>&1 &
 exit 0
