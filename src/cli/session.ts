@@ -6,6 +6,7 @@ import { guardProvider } from '../provider/guard.js';
 import { type Journal, openJournal } from '../provider/journal.js';
 import { currentOwner } from '../provider/owner.js';
 import { loadProvider } from '../provider/registry.js';
+import { createBaseConfigs } from '../provider/remote/base-config.js';
 import { stateDirectory } from './environment.js';
 import type { CliIo } from './io-types.js';
 import { UsageError } from './usage-error.js';
@@ -26,11 +27,12 @@ export function openSession(io: Pick<CliIo, 'env'>, settings: Readonly<Record<st
   const owner = currentOwner();
   const stateDir = stateDirectory(io.env);
   const journal = openJournal(join(stateDir, 'journal'), owner);
+  const options = { env: io.env, stateDir, settings, baseConfigs: createBaseConfigs(io.env) };
   return {
     owner,
     stateDir,
     journal,
-    open: async (name) => guardProvider(await loadProvider(name, { env: io.env, stateDir, settings }), { journal }),
+    open: async (name) => guardProvider(await loadProvider(name, options), { journal }),
     ownerOf: (runId) => ({ runId, owner, expiresAt: new Date(Date.now() + OWNER_LIFETIME_MS).toISOString() }),
   };
 }

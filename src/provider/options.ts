@@ -1,4 +1,5 @@
 /** What a composition root hands to every provider factory; providers never read the process environment themselves. */
+import type { BaseConfigs } from './remote/base-config.js';
 
 export interface ProviderOptions {
   /** Environment variables of the caller: credentials, DOCKER_HOST, XDG directories. */
@@ -7,4 +8,6 @@ export interface ProviderOptions {
   readonly stateDir: string;
   /** `--ek key=value` of the command line, as text. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Look-ups in registries that the providers of a process share; absent: each has its own. */
+  readonly baseConfigs?: BaseConfigs;
 }

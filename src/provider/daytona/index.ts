@@ -32,7 +32,7 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
   const config = daytonaConfig(options);
   const { emulated } = config;
   const capabilities = capabilitiesOf(config);
-  const baseConfigs = createBaseConfigs(options.env);
+  const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
   let loading: Promise<DaytonaClient> | null = null;

@@ -30,7 +30,7 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
   const config = e2bConfig(options);
   const { emulated, policy, lifetimeMs, requestTimeoutMs } = config;
   const capabilities = capabilitiesOf(config);
-  const baseConfigs = createBaseConfigs(options.env);
+  const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
   let loading: Promise<E2bClient> | null = null;
   const cloud = async (): Promise<Cloud> => {

@@ -36,7 +36,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
   const config = modalConfig(options);
   const { emulated } = config;
   const capabilities = capabilitiesOf(config);
-  const baseConfigs = createBaseConfigs(options.env);
+  const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
   let loading: Promise<ModalClient> | null = null;

@@ -1,6 +1,6 @@
 /** What an image's name means now, and what the image says about itself (ENV, USER …), from its registry: no layer is fetched. */
 import { createHash } from 'node:crypto';
-import { ImagePullError } from '../../exception/errors.js';
+import { HarnessError, ImagePullError } from '../../exception/errors.js';
 import {
   choosePlatform,
   MANIFEST_TYPES,
@@ -15,6 +15,7 @@ import { isRegistryUnreachable } from '../../image/registry/errors.js';
 import { apiHost } from '../../image/registry/hosts.js';
 import type { OciImageConfig } from '../../image/types.js';
 import type { Platform } from '../../model/image.js';
+import { bounded } from '../bounded.js';
 
 export interface BaseConfig {
   readonly config: OciImageConfig;
@@ -26,15 +27,48 @@ export interface BaseConfig {
 
 export type BaseConfigs = (ref: string, platform: Platform, signal: AbortSignal) => Promise<BaseConfig>;
 
-/** Looks each image up once per process. @param env of the caller: credentials, mirrors and proxies */
+interface LookUp {
+  readonly result: Promise<BaseConfig>;
+  readonly stop: AbortController;
+  /** Callers that have no answer yet. */
+  waiting: number;
+  answered: boolean;
+}
+
+/**
+ * Looks each image up once, for everybody: registries count. A caller that gives up leaves the others' answer alone.
+ * @param env of the caller: credentials, mirrors and proxies
+ */
 export function createBaseConfigs(env: Readonly<Record<string, string | undefined>>): BaseConfigs {
-  const known = new Map<string, Promise<BaseConfig>>();
-  return (ref, platform, signal) => {
-    const key = `${ref} ${platform}`;
-    const found = known.get(key) ?? lookUp(ref, platform, env, signal);
+  const known = new Map<string, LookUp>();
+  const start = (key: string, ref: string, platform: Platform): LookUp => {
+    const stop = new AbortController();
+    const found: LookUp = { result: lookUp(ref, platform, env, stop.signal), stop, waiting: 0, answered: false };
     known.set(key, found);
-    found.catch(() => known.delete(key)); // the next one asks again
+    found.result.then(
+      () => {
+        found.answered = true;
+      },
+      () => {
+        if (known.get(key) === found) known.delete(key); // the next one asks again
+      },
+    );
     return found;
+  };
+  return async (ref, platform, signal) => {
+    const key = `${ref} ${platform}`;
+    const found = known.get(key) ?? start(key, ref, platform);
+    const onExpiry = () => new HarnessError('unreachable: there is no limit');
+    found.waiting += 1;
+    try {
+      return await bounded({ ms: null, onExpiry, signal }, () => found.result);
+    } finally {
+      found.waiting -= 1;
+      if (found.waiting === 0 && !found.answered) {
+        if (known.get(key) === found) known.delete(key); // what was stopped must not be joined
+        found.stop.abort(signal.reason);
+      }
+    }
   };
 }
 

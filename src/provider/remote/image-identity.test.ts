@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { contextDigest } from '../../image/context-digest.js';
 import { hostPlatform } from '../../image/platform.js';
 import type { ImageSource, ImageSpec } from '../../model/image.js';
@@ -72,6 +72,35 @@ describe('the digest of a name', () => {
     const [first, second] = await Promise.all([ask(), ask()]);
     expect([first.known, first.digest, second.digest, (await ask()).digest]).toEqual([true, digest, digest, digest]);
     expect(registry.requests.filter(({ url }) => url.includes('/manifests/')).length).toBe(2); // the index, the image
+  });
+
+  test('is not lost to the others when the one who asked first gives up; when all have, the asking ends', async () => {
+    const digest = push('shared', 'a');
+    const held: (() => void)[] = [];
+    const closed: Promise<void>[] = [];
+    registry.intercept = ({ socket }, response) => {
+      if (held.length > 0) return false;
+      held.push(() => void response.writeHead(500).end()); // the client asks again
+      closed.push(new Promise((resolve) => socket.once('close', () => resolve())));
+      return true;
+    };
+    const baseConfigs = createBaseConfigs({});
+    const [first, second] = [new AbortController(), new AbortController()];
+    const ask = (by: AbortController) => baseConfigs(`${registry.host}/team/app:shared`, PLATFORM, by.signal);
+    const [one, two] = [ask(first), ask(second)];
+    await vi.waitFor(() => expect(held.length).toBe(1));
+    first.abort(new Error('gave up'));
+    await expect(one).rejects.toThrow('gave up');
+    held[0]?.();
+    expect((await two).digest).toBe(digest);
+    held.length = 0;
+    const alone = new AbortController();
+    const three = createBaseConfigs({})(`${registry.host}/team/app:shared`, PLATFORM, alone.signal);
+    await vi.waitFor(() => expect(held.length).toBe(1));
+    alone.abort(new Error('gave up'));
+    await expect(three).rejects.toThrow('gave up');
+    await closed[1];
+    registry.intercept = () => false;
   });
 
   test('is null where the registry cannot be reached, unless it stands in the name', async () => {

@@ -29,7 +29,7 @@ export function createTensorlakeProvider(options: ProviderOptions): SandboxProvi
   const config = readConfig(options);
   const { emulated, tuning } = config;
   const store = createLabelStore(options.stateDir);
-  const baseConfigs = createBaseConfigs(options.env);
+  const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
   let loading: Promise<Sdk> | null = null;
