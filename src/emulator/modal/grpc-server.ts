@@ -200,7 +200,7 @@ function refuse(codec: Codec, stream: ServerHttp2Stream, error: unknown): void {
       : new GrpcError(Code.internal, error instanceof Error ? error.message : String(error));
   const status = {
     'grpc-status': String(known.code),
-    'grpc-message': encodeURIComponent(known.message),
+    'grpc-message': percentEncoded(known.message),
     ...(known.retryAfterSecs === null ? {} : { 'grpc-status-details-bin': retryDetail(codec, known) }),
   };
   if (!stream.headersSent) {
@@ -272,4 +272,9 @@ function drained(stream: ServerHttp2Stream): Promise<void> {
     stream.once('drain', done);
     stream.once('close', done);
   });
+}
+
+/** Only `%` and what is not printable ASCII (gRPC over HTTP/2, Status-Message). */
+function percentEncoded(text: string): string {
+  return text.replace(/[^ -$&-~]+/g, (part) => encodeURIComponent(part));
 }

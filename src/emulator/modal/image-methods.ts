@@ -96,7 +96,9 @@ function findOrBuild(cloud: Cloud, call: GrpcCall): ImageRow {
       ? () => new Promise<never>(() => undefined)
       : fault?.kind === 'build-failure'
         ? () => Promise.reject(new Error('scripted failure: exit status 1'))
-        : (row: ImageRow) => build(cloud, image, row, again);
+        : fault?.kind === 'death'
+          ? () => Promise.reject(new BuilderDown('scripted failure: the builder was lost'))
+          : (row: ImageRow) => build(cloud, image, row, again);
   const row = startBuild(work);
   cloud.images.set(row.id, row);
   cloud.imagesByDefinition.set(key, row);
@@ -120,12 +122,16 @@ function startBuild(work: (row: ImageRow) => Promise<void>): ImageRow {
       settle();
     },
     (error: unknown) => {
-      row.result = { status: Status.failure, exception: failureText(error) };
+      const status = error instanceof BuilderDown ? Status.internalFailure : Status.failure;
+      row.result = { status, exception: failureText(error) };
       settle();
     },
   );
   return row;
 }
+
+/** The builder's failure, not the image's. */
+class BuilderDown extends Error {}
 
 /** The log is streamed apart; the result names the failure only. */
 function failureText(error: unknown): string {

@@ -537,6 +537,15 @@ describe('a sandbox that died says why', () => {
     expect(error.message).toContain(said);
   });
 
+  test('alive: it is the file that is not there', async () => {
+    server.answer(routes({ '/api/v1/files': api(404, 'no such file') }, says(200, info)));
+    const shell = await createShell({ sdk, sandboxId: 'sbx1', keepBackground: false, requestSec: REQUEST_SEC });
+    const error = await rejection(async () => {
+      for await (const _ of shell.read('/nowhere')) break;
+    });
+    expect(error).toMatchObject({ type: 'TransferError', retryable: false });
+  });
+
   test('deleted, or alive', async () => {
     expect(await script(api(404, 'x'))).toMatchObject({ type: 'SandboxLostError' });
     expect(await script(says(200, info))).toMatchObject({ type: 'ExecError', retryable: true });

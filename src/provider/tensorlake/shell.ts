@@ -1,6 +1,6 @@
 /** Scripts and files in a Tensorlake sandbox: processes of its daemon, their output followed line by line. */
 import { randomBytes } from 'node:crypto';
-import { ExecError, type PlumblineError, SandboxLostError } from '../../exception/errors.js';
+import { ExecError, type PlumblineError, SandboxLostError, TransferError } from '../../exception/errors.js';
 import { bounded } from '../bounded.js';
 import type { RemoteShell, ScriptEnd, ScriptHooks } from '../remote/shell.js';
 import { type Doing, isNotFound, mapError } from './errors.js';
@@ -74,10 +74,10 @@ export async function createShell(options: ShellOptions): Promise<TensorlakeShel
     const lost = await whyLost(sdk, sandboxId, what, mapped);
     if (lost !== null) state.lost = lost;
     if (lost !== null) return lost;
-    // it lives, so this 404 was about a process or a file
-    return mapped.type === 'SandboxLostError'
-      ? new ExecError(mapped.message, { cause: error, retryable: true })
-      : mapped;
+    if (mapped.type !== 'SandboxLostError') return mapped;
+    // it lives, so this 404 was about a file or a process
+    if (doing === 'transfer') return new TransferError(mapped.message, { cause: error, retryable: false });
+    return new ExecError(mapped.message, { cause: error, retryable: true });
   };
 
   /** The native calls cannot be stopped: what is given up is no longer waited for. */
