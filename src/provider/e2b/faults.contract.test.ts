@@ -55,6 +55,7 @@ describeFaults('e2b', {
     }),
     build('template.start'),
     build('template.status'),
+    build('template.tag'),
   ],
   endings: {
     deaths: [
