@@ -36,7 +36,7 @@ export function emulationNote(
 }
 
 /** `a`, `a and b`, `a, b and c`. */
-function listed(names: readonly string[]): string {
+export function listed(names: readonly string[]): string {
   const [last = '', ...others] = [...names].reverse();
   return others.length === 0 ? last : `${others.reverse().join(', ')} and ${last}`;
 }

@@ -9,13 +9,14 @@ import { isCi, processEnvironment } from '../cli/environment.js';
 import { packageVersion } from '../cli/io.js';
 import { DEFAULT_SETTINGS, type RunSettings } from '../cli/run-settings.js';
 import { confirmSpending, plannedSpending } from '../cli/spending.js';
+import { providerTitle } from '../compare/provider-title.js';
 import type { PlanItem } from '../job/plan.js';
 import { planRun } from '../job/plan-run.js';
 import { preflightAll } from '../job/preflight.js';
 import { type JobOutcome, runJob } from '../job/run-job.js';
 import type { PlannedTrial, Report, TrialRecord } from '../model/record.js';
 import { writeReports } from '../report/write-reports.js';
-import { describeNonPass, isAccepted } from './verdict.js';
+import { describeNonPass, isAccepted, testName } from './verdict.js';
 
 export interface GateDefinition {
   /** Task directories and suites. */
@@ -86,10 +87,12 @@ export async function defineGate(definition: GateDefinition): Promise<void> {
     });
 
     test('every provider that was asked for can be used', () => {
-      expect(unusable.map(({ status }) => `${status.name}: ${status.reason}`)).toEqual([]);
+      expect(unusable.map(({ status }) => `${providerTitle(status)}: ${status.reason}`)).toEqual([]);
     });
 
-    test.for(plan.map((planned) => [testName(planned, plan), planned] as const))('%s', async ([, planned], context) => {
+    const emulated = new Set<string>(usable.filter((provider) => provider.emulated).map(({ name }) => name));
+    const nameOf = (planned: PlannedTrial) => testName(planned, plan, emulated.has(planned.provider));
+    test.for(plan.map((planned) => [nameOf(planned), planned] as const))('%s', async ([, planned], context) => {
       if (planned.unsupported_reason !== null) return context.skip(planned.unsupported_reason);
       const record = await results.of(planned);
       if (!isAccepted(record, assembly.options.gate)) expect.fail(describeNonPass(record, assembly.options.gate));
@@ -136,11 +139,6 @@ function settingsOf(definition: GateDefinition): RunSettings {
 /** What two plans of one suite have in common: trial names have a random part. */
 function identityOf(trial: Pick<PlannedTrial, 'provider' | 'task' | 'repeat' | 'agent'>): string {
   return [trial.provider, trial.task, trial.agent, trial.repeat].join(' ');
-}
-
-function testName(planned: PlannedTrial, plan: readonly PlannedTrial[]): string {
-  const repeats = plan.some(({ repeat }) => repeat > 1);
-  return `${planned.task} on ${planned.provider}${repeats ? ` [${planned.repeat}]` : ''}`;
 }
 
 /** One promise per trial; they never reject before someone waits for them. */

@@ -1,4 +1,5 @@
 /** The lines that every display prints for good, whatever else it shows. */
+import { providerTitle } from '../compare/provider-title.js';
 import type { RunEvent } from '../model/event.js';
 import type { Progress } from './progress.js';
 import type { Palette } from './screen.js';
@@ -14,12 +15,11 @@ export function announce(event: RunEvent, progress: Progress, paint: Palette): s
       return event.providers.map((provider) => {
         if (provider.status !== 'ran') {
           return paint.warn(
-            `${provider.name} is ${provider.status}: ${plain(provider.reason ?? 'no reason was given')}`,
+            `${providerTitle(provider)} is ${provider.status}: ${plain(provider.reason ?? 'no reason was given')}`,
           );
         }
         const count = event.trials.filter((trial) => trial.provider === provider.name).length;
-        const emulated = provider.emulated ? ' (emulated)' : '';
-        return `${provider.name}${emulated}: ${plural(count, 'trial')}, ${provider.concurrency} at a time`;
+        return `${providerTitle(provider)}: ${plural(count, 'trial')}, ${provider.concurrency} at a time`;
       });
     case 'run_resumed':
       return [`resumed, ${plural(event.kept.length, 'trial')} kept`];
@@ -29,11 +29,11 @@ export function announce(event: RunEvent, progress: Progress, paint: Palette): s
       const trial = progress
         .running()
         .find(({ planned }) => planned.provider === provider && planned.trial_name === name);
-      return [retryLine(plain(trial?.planned.task ?? name), provider, event.attempt, paint)];
+      return [retryLine(plain(trial?.planned.task ?? name), progress.titleOf(provider), event.attempt, paint)];
     }
     case 'image_finished':
       if (event.error === null) return [];
-      return [paint.bad(`image ${plain(event.image)} on ${event.provider}: ${plain(event.error)}`)];
+      return [paint.bad(`image ${plain(event.image)} on ${progress.titleOf(event.provider)}: ${plain(event.error)}`)];
     case 'warning':
       return event.trial === null ? [paint.warn(`warning ${event.warning.code}: ${plain(event.warning.message)}`)] : [];
     case 'interrupted':

@@ -1,8 +1,9 @@
 /** The non-passes of a run in the console: by cause, by disagreement, by repeat, and against what was known. */
 import { groupsByState } from '../compare/groups.js';
+import { keyTitle, providerTitles } from '../compare/provider-title.js';
 import { groupBy, sortedEntries } from '../compare/trials.js';
 import type { GroupRecord, Report, TrialChange } from '../model/record.js';
-import { type Layout, paragraph, section } from './console-layout.js';
+import { type Layout, paragraph, providerHeads, section } from './console-layout.js';
 import { type Column, renderTable } from './table.js';
 import { cutEnd, plain, someOf } from './text.js';
 
@@ -10,17 +11,19 @@ const MAX_GROUPS = 12;
 const MAX_ROWS = 20;
 const MAX_TASKS = 5;
 const MAX_MESSAGE_LINES = 3;
+/** Columns that a table leaves to what is not a provider, as long as providers can be named in short. */
+const OTHER_COLUMNS = 32;
 
 /** Exception types by provider as a table, then every cause with its fingerprint, tasks and advice. */
 export function groupSection(report: Report, layout: Layout): string[] {
   if (report.groups.length === 0) return [];
-  const providers = report.providers.filter((provider) => provider.status === 'ran').map(({ name }) => name);
+  const { names: providers, titles, note } = providerHeads(report, OTHER_COLUMNS, layout);
   const types = [...groupBy(report.groups, (group) => group.exception_type)]
     .map(([type, groups]) => ({ type, groups, total: sum(groups.map((group) => group.count)) }))
     .sort((a, b) => b.total - a.total);
   const columns: Column[] = [
     { title: 'exception', min: 12 },
-    ...providers.map((name): Column => ({ title: name, align: 'right', min: 4 })),
+    ...titles.map((title): Column => ({ title, align: 'right', min: 4 })),
     { title: 'total', align: 'right' },
   ];
   const row = (title: string, groups: readonly GroupRecord[]) => [
@@ -38,13 +41,14 @@ export function groupSection(report: Report, layout: Layout): string[] {
   const rest = report.groups.length - MAX_GROUPS;
   if (rest > 0) details.push('', `  and ${rest} more causes in report.html`);
   const table = renderTable(columns, rows, { columns: layout.columns, indent: '  ' });
-  return section('Non-passes by exception', [...table, ...details], layout);
+  return section('Non-passes by exception', [...table, ...note, ...details], layout);
 }
 
 function describeGroup(group: GroupRecord, index: number, report: Report, layout: Layout): string[] {
   const { paint } = layout;
   const tasks = tasksOf(group, report);
-  const counts = sortedEntries(Object.entries(group.providers)).map(([name, count]) => `${name} ${count}`);
+  const title = providerTitles(report.providers);
+  const counts = sortedEntries(Object.entries(group.providers)).map(([name, count]) => `${title(name)} ${count}`);
   const head = `${index + 1}. ${group.exception_type}, ${group.phase}, origin ${group.origin}: ${counts.join(', ')}`;
   const [first = '', ...more] = paragraph(head, '  ', layout, 3);
   return [
@@ -73,8 +77,8 @@ function tasksOf(group: GroupRecord, report: Report): string[] {
 }
 
 export function disagreementSection(report: Report, layout: Layout): string[] {
-  const providers = report.providers.filter((provider) => provider.status === 'ran').map(({ name }) => name);
-  const columns: Column[] = [{ title: 'task', min: 12 }, ...providers.map((name): Column => ({ title: name, min: 5 }))];
+  const { names: providers, titles, note } = providerHeads(report, OTHER_COLUMNS, layout);
+  const columns: Column[] = [{ title: 'task', min: 12 }, ...titles.map((title): Column => ({ title, min: 5 }))];
   const rows = report.disagreements
     .slice(0, MAX_ROWS)
     .map(({ task, outcomes }) => [plain(task), ...providers.map((name) => outcomes[name]?.replace('_', ' ') ?? '–')]);
@@ -90,17 +94,19 @@ export function disagreementSection(report: Report, layout: Layout): string[] {
             ? layout.paint.bad(text)
             : text,
   });
-  return section('Providers disagree', withRest(lines, report.disagreements.length), layout);
+  const table = withRest(lines, report.disagreements.length);
+  return section('Providers disagree', table.length === 0 ? [] : [...table, ...note], layout);
 }
 
 /** Flaky and broken only: stable is what everything else is. */
 export function stabilitySection(report: Report, layout: Layout): string[] {
   const unstable = (report.stability ?? []).filter((record) => record.verdict !== 'stable');
+  const title = providerTitles(report.providers);
   const rows = unstable
     .slice(0, MAX_ROWS)
     .map(({ task, provider, passed, repeats, verdict, interval }) => [
       plain(task),
-      provider,
+      title(provider),
       verdict,
       `${passed}/${repeats}`,
       `${interval[0].toFixed(2)} to ${interval[1].toFixed(2)}`,
@@ -119,31 +125,35 @@ export function stabilitySection(report: Report, layout: Layout): string[] {
 export function baselineSection(report: Report, layout: Layout): string[] {
   const baseline = report.baseline;
   if (!baseline) return [];
+  const title = providerTitles(report.providers);
   const lines = (['regressed', 'missing', 'changed_type', 'fixed', 'new'] as const).flatMap((kind) =>
-    changeLines(kind, baseline[kind], layout),
+    changeLines(kind, baseline[kind], title, layout),
   );
   return section('Against the baseline', lines.length > 0 ? lines : ['  no change'], layout);
 }
 
-/** At most MAX_ROWS of a kind; new passes are only counted. */
-export function changeLines(kind: string, changes: readonly TrialChange[], layout: Layout): string[] {
+/** At most MAX_ROWS of a kind; new passes are only counted. @param title of a provider */
+export function changeLines(
+  kind: string,
+  changes: readonly TrialChange[],
+  title: (provider: string) => string,
+  layout: Layout,
+): string[] {
   const shown = kind === 'new' ? changes.filter((change) => change.after !== 'pass') : changes;
-  const title = `  ${kind.replace('_', ' ')}: ${changes.length}`;
+  const head = `  ${kind.replace('_', ' ')}: ${changes.length}`;
   if (changes.length === 0) return [];
   const lines = shown
     .slice(0, MAX_ROWS)
     .flatMap(({ task, provider, before, after }) =>
-      paragraph(`${task} on ${provider}: ${before ?? '–'} → ${after ?? '–'}`, '    ', layout),
+      paragraph(`${task} on ${title(provider)}: ${before ?? '–'} → ${after ?? '–'}`, '    ', layout),
     );
-  return [
-    kind === 'regressed' || kind === 'missing' ? layout.paint.bad(title) : title,
-    ...withRest(lines, shown.length),
-  ];
+  return [kind === 'regressed' || kind === 'missing' ? layout.paint.bad(head) : head, ...withRest(lines, shown.length)];
 }
 
 export function expectationSection(report: Report, layout: Layout): string[] {
   const record = report.expectations;
   if (!record) return [];
+  const at = (trial: string) => keyTitle(trial, report.providers);
   const list = (title: string, lines: readonly string[]) =>
     lines.length === 0
       ? []
@@ -159,11 +169,11 @@ export function expectationSection(report: Report, layout: Layout): string[] {
     [
       ...list(
         'pass although a non-pass is expected',
-        record.surprise_pass.map(({ trial, reason }) => `${trial}: ${reason}`),
+        record.surprise_pass.map(({ trial, reason }) => `${at(trial)}: ${reason}`),
       ),
       ...list(
         'fail in another way',
-        record.mismatched.map(({ trial, expected, actual }) => `${trial}: expected ${expected}, got ${actual}`),
+        record.mismatched.map(({ trial, expected, actual }) => `${at(trial)}: expected ${expected}, got ${actual}`),
       ),
       ...list(
         'match no planned trial',
@@ -175,7 +185,7 @@ export function expectationSection(report: Report, layout: Layout): string[] {
       ),
       ...list(
         'as expected',
-        record.expected.map(({ trial, exception_type, reason }) => `${trial}: ${exception_type}, ${reason}`),
+        record.expected.map(({ trial, exception_type, reason }) => `${at(trial)}: ${exception_type}, ${reason}`),
       ),
     ],
     layout,

@@ -1,5 +1,6 @@
 /** The provider's side of the summary: counts, rates, times, and what was odd although it passed. */
 import { activeSec, isRecovered } from '../compare/provider-record.js';
+import { placeOf, providerTitle } from '../compare/provider-title.js';
 import { groupBy, sortedEntries } from '../compare/trials.js';
 import type { ProviderRecord, Report } from '../model/record.js';
 import type { Layout } from './console-layout.js';
@@ -15,7 +16,7 @@ interface Field extends Column {
 }
 
 const FIELDS: readonly Field[] = [
-  { title: 'provider', min: 6, text: (provider) => `${provider.name}${provider.emulated ? ' (emulated)' : ''}` },
+  { title: 'provider', min: 6, text: providerTitle },
   { title: 'pass rate', text: (provider) => rateText(provider.passed, provider.planned - provider.unsupported) },
   { title: 'fail', align: 'right', text: (provider) => String(provider.failed) },
   { title: 'error', align: 'right', text: (provider) => String(provider.errored) },
@@ -48,9 +49,10 @@ export function providerSection(report: Report, layout: Layout): string[] {
   });
   const absent = report.providers
     .filter((provider) => provider.status !== 'ran')
-    .flatMap(({ name, status, reason }) =>
-      paragraph(`${name} was ${status}: ${reason ?? 'no reason was given'}`, '  ', layout),
-    );
+    .flatMap((provider) => {
+      const { status, reason } = provider;
+      return paragraph(`${providerTitle(provider)} was ${status}: ${reason ?? 'no reason was given'}`, '  ', layout);
+    });
   return section('Providers', [...table, ...absent], layout);
 }
 
@@ -76,7 +78,7 @@ export function recoveredSection(report: Report, layout: Layout): string[] {
   const lines = recovered.slice(0, MAX_NAMED * 2).flatMap((trial) => {
     const before = trial.attempts.slice(0, -1).map((attempt) => attempt.exception?.type ?? attempt.outcome);
     return paragraph(
-      `${trialTitle(trial)} on ${trial.provider}: attempt ${trial.attempts.length}, after ${before.join(', ')}`,
+      `${trialTitle(trial)} on ${placeOf(trial)}: attempt ${trial.attempts.length}, after ${before.join(', ')}`,
       '  ',
       layout,
     );
@@ -89,10 +91,7 @@ export function recoveredSection(report: Report, layout: Layout): string[] {
 /** Why trials could not be planned on a provider, by reason. */
 export function unsupportedSection(report: Report, layout: Layout): string[] {
   const trials = report.trials.filter((trial) => trial.outcome === 'unsupported' && !trial.control);
-  const reasons = groupBy(
-    trials,
-    ({ provider, unsupported_reason }) => `${provider}: ${unsupported_reason ?? 'no reason was given'}`,
-  );
+  const reasons = groupBy(trials, (trial) => `${placeOf(trial)}: ${trial.unsupported_reason ?? 'no reason was given'}`);
   const lines = [...reasons].flatMap(([reason, found]) => {
     const tasks = [...new Set(found.map(({ task }) => task))];
     return paragraph(`${reason} (${plural(found.length, 'trial')}: ${someOf(tasks, MAX_NAMED)})`, '  ', layout);
@@ -110,7 +109,7 @@ export function slowestSection(report: Report, layout: Layout): string[] {
     phase.limit_sec === null ? '' : `of ${formatSeconds(phase.limit_sec)}`,
     phase.name,
     trialTitle(trial),
-    trial.provider,
+    placeOf(trial),
   ]);
   const columns: Column[] = [
     { title: 'time', align: 'right' },
@@ -130,7 +129,7 @@ export function warningSection(report: Report, layout: Layout): string[] {
   );
   const found = report.trials.flatMap((trial) => trial.warnings.map((warning) => ({ trial, warning })));
   for (const [code, list] of sortedEntries(groupBy(found, ({ warning }) => warning.code))) {
-    const names = [...new Set(list.map(({ trial }) => `${trial.task} on ${trial.provider}`))];
+    const names = [...new Set(list.map(({ trial }) => `${trial.task} on ${placeOf(trial)}`))];
     const message = list[0]?.warning.message ?? '';
     lines.push(
       ...paragraph(`${code}, ${plural(names.length, 'trial')}: ${message} (${someOf(names, MAX_NAMED)})`, '  ', layout),

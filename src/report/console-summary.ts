@@ -1,4 +1,5 @@
 /** The end of every run's output: verdict first and last, and between them who has to act on what. Fits the terminal's width. */
+import { providerTitle } from '../compare/provider-title.js';
 import type { Report } from '../model/record.js';
 import {
   baselineSection,
@@ -81,16 +82,17 @@ function reasons(report: Report, layout: Layout): string[] {
 }
 
 function files(report: Report, place: SummaryPlace, layout: Layout): string[] {
-  const leaks = report.providers.flatMap(({ name, leaked_sandboxes: leaked }) =>
-    leaked ? [`  ${leaked} on ${name}, delete with: plumbline reap -e ${name}`] : [],
-  );
+  const leaks = report.providers.flatMap((provider) => {
+    const { name, leaked_sandboxes: count } = provider;
+    return count ? [`  ${count} on ${providerTitle(provider)}: plumbline reap -e ${name}`] : [];
+  });
   const blocks = [
     section(
       'Not written',
       place.faults.flatMap((fault) => paragraph(fault, '  ', layout)),
       layout,
     ),
-    section('Left behind', leaks, layout),
+    section('Left behind, to be deleted with', leaks, layout),
     section(
       'Files',
       place.files.map((path) => `  ${path}`),
@@ -105,7 +107,7 @@ function leaked(report: Report, layout: Layout): string[] {
   const ran = report.providers.filter(({ status }) => status === 'ran');
   if (ran.length === 0) return [];
   const known = ran.flatMap(({ leaked_sandboxes: count }) => (count === null ? [] : [count]));
-  const unknown = ran.filter(({ leaked_sandboxes: count }) => count === null).map(({ name }) => name);
+  const unknown = ran.filter(({ leaked_sandboxes: count }) => count === null).map(providerTitle);
   const sum = known.reduce((total, count) => total + count, 0);
   const rest = unknown.length > 0 ? `, unknown on ${unknown.join(', ')}` : '';
   const line = `leaked sandboxes: ${known.length === 0 ? 'unknown' : sum}${known.length === 0 ? '' : rest}`;

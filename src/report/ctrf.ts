@@ -1,4 +1,5 @@
 /** CTRF, the Common Test Report Format (https://github.com/ctrf-io/ctrf, schema/ctrf.schema.json): for viewers that know no JUnit. */
+import { placeOf } from '../compare/provider-title.js';
 import type { AttemptSummary, Report, TrialRecord } from '../model/record.js';
 import { plain } from './text.js';
 import { createTrialJudge, type TrialVerdict } from './verdict.js';
@@ -30,7 +31,11 @@ export function renderCtrf(report: Report): string {
         flaky: tests.filter((test) => test.flaky).length,
         start,
         stop,
-        extra: { gate_met: report.gate.met, gate_reasons: report.gate.reasons },
+        extra: {
+          gate_met: report.gate.met,
+          gate_reasons: report.gate.reasons,
+          emulated_providers: report.providers.filter(({ emulated }) => emulated).map(({ name }) => name),
+        },
       },
       tests,
     },
@@ -50,13 +55,15 @@ function testOf(trial: TrialRecord, verdict: TrialVerdict) {
     status: statusOf(trial, verdict),
     duration: milliseconds(trial.duration_sec),
     ...(trial.slot === null ? {} : { start: Date.parse(trial.started_at), stop: Date.parse(trial.finished_at) }),
-    suite: [plain(trial.suite ?? 'tasks'), trial.provider],
+    suite: [plain(trial.suite ?? 'tasks'), placeOf(trial)],
+    ...(trial.emulated ? { tags: ['emulated'] } : {}),
     ...message,
     ...trace,
     rawStatus: trial.outcome,
     labels: {
       provider: trial.provider,
       outcome: trial.outcome,
+      ...(trial.emulated ? { emulated: 'true' } : {}),
       ...(exception ? { exception_type: exception.type, phase: exception.phase, origin: exception.origin } : {}),
     },
     retries: Math.max(0, trial.attempts.length - 1),

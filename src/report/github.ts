@@ -29,8 +29,10 @@ export function renderStepSummary(report: Report, budget = STEP_SUMMARY_BYTES): 
 export function renderAnnotations(report: Report): string[] {
   const taskOf = new Map(report.trials.map((trial) => [trialKeyOf(trial), plain(trial.task)]));
   const pathOf = new Map(report.trials.map((trial) => [trialKeyOf(trial), trial.task_path]));
+  const emulated = new Set(report.trials.filter((trial) => trial.emulated).map(trialKeyOf));
   const commands = report.groups.map((group) => {
-    const title = `${group.exception_type} in ${group.phase} (${plural(group.count, 'trial')})`;
+    const kind = group.trials.every((key) => emulated.has(key)) ? ', emulated' : '';
+    const title = `${group.exception_type} in ${group.phase} (${plural(group.count, 'trial')}${kind})`;
     const tasks = someOf([...new Set(group.trials.map((key) => taskOf.get(key) ?? key))], 10);
     return command(
       report.gate.met ? 'warning' : 'error',

@@ -1,7 +1,8 @@
 /**
- * junit.xml: one testsuite per suite and provider, exactly one child per non-pass. `failure` is the verifier's no, `error`
+ * junit.xml: one testsuite per suite and provider (an emulator's is another), exactly one child per non-pass. `failure` is the verifier's no, `error`
  * everything that was not measured. vitest's own JUnit output is not used: it counts waiting time and knows only failures.
  */
+import { placeOf, providerTitle } from '../compare/provider-title.js';
 import { groupBy } from '../compare/trials.js';
 import type { ProviderRecord, Report, TrialRecord } from '../model/record.js';
 import { stripControls } from './text.js';
@@ -16,7 +17,7 @@ export function renderJunit(report: Report): string {
   const judge = createTrialJudge(report);
   const suites = groupBy(
     report.trials.map((trial): Case => ({ trial, verdict: judge(trial) })),
-    ({ trial }) => `${trial.suite ?? 'tasks'}.${trial.provider}`,
+    ({ trial }) => `${trial.suite ?? 'tasks'}.${placeOf(trial)}`,
   );
   const bodies = [...suites].map(([name, cases]) => renderSuite(name, cases));
   const absent = report.providers.filter((provider) => provider.status !== 'ran').map(renderAbsent);
@@ -31,6 +32,9 @@ export function renderJunit(report: Report): string {
   ].join('\n');
 }
 
+/** For readers that do not look into names. */
+const EMULATED = ['    <properties>', '      <property name="emulated" value="true"/>', '    </properties>'];
+
 function renderSuite(name: string, cases: readonly Case[]): string[] {
   const started = cases.map(({ trial }) => trial.started_at).filter((instant) => instant !== '');
   const timestamp = started.reduce<string | null>(
@@ -40,6 +44,7 @@ function renderSuite(name: string, cases: readonly Case[]): string[] {
   const time = cases.reduce((sum, { trial }) => sum + trial.duration_sec, 0);
   return [
     `  <testsuite${attributes({ name, ...totals(cases, 0), time: seconds(time), timestamp })}>`,
+    ...(cases.every(({ trial }) => trial.emulated) ? EMULATED : []),
     ...cases.flatMap(({ trial, verdict }) => renderCase(name, trial, verdict)),
     '  </testsuite>',
   ];
@@ -64,9 +69,10 @@ function renderCase(classname: string, trial: TrialRecord, verdict: TrialVerdict
 /** A provider that could not be used must be visible in CI, and is no failure of a task. */
 function renderAbsent(provider: ProviderRecord): string[] {
   const message = `${provider.status}: ${provider.reason ?? 'no reason was given'}`;
+  const name = providerTitle(provider);
   return [
-    `  <testsuite${attributes({ name: provider.name, tests: '1', failures: '0', errors: '0', skipped: '1', time: '0.000' })}>`,
-    `    <testcase${attributes({ classname: provider.name, name: 'provider', time: '0.000' })}>`,
+    `  <testsuite${attributes({ name, tests: '1', failures: '0', errors: '0', skipped: '1', time: '0.000' })}>`,
+    `    <testcase${attributes({ classname: name, name: 'provider', time: '0.000' })}>`,
     `      <skipped${attributes({ message })}/>`,
     '    </testcase>',
     '  </testsuite>',

@@ -56,7 +56,7 @@ function heartbeatLine(progress: ReturnType<typeof createProgress>, now: number)
     const phase = currentPhase(oldest);
     const since = phase ? `${phase.name} for ${formatSeconds((now - phase.since) / 1000)}` : 'between phases';
     const last = state.providerState === null ? '' : ` (${state.providerState})`;
-    parts.push(`oldest ${planned.task} on ${planned.provider}: ${since}${last}`);
+    parts.push(`oldest ${planned.task} on ${progress.titleOf(planned.provider)}: ${since}${last}`);
   }
   return parts.join(', ');
 }

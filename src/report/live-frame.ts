@@ -4,7 +4,7 @@ import type { RunningTrial } from '../record/fold.js';
 import type { Row } from './live-rows.js';
 import { currentPhase, type Progress } from './progress.js';
 import type { Palette } from './screen.js';
-import { cutEnd, cutMiddle, formatClock, formatSeconds, padEnd, plain, plural } from './text.js';
+import { cutEnd, cutMiddle, displayWidth, formatClock, formatSeconds, padEnd, plain, plural } from './text.js';
 import { colorOf } from './trial-line.js';
 
 export interface FrameInput {
@@ -42,27 +42,37 @@ export function frameLines(input: FrameInput): string[] {
   ];
 }
 
-function rowLine(row: Row, trial: RunningTrial | undefined, { now, paint }: FrameInput, width: number): string {
-  const providerWidth = 10;
-  const statusWidth = Math.min(38, Math.max(16, Math.floor(width * 0.48)));
+function rowLine(row: Row, trial: RunningTrial | undefined, input: FrameInput, width: number): string {
+  const { progress, now, paint } = input;
+  const providerWidth = providerColumn(progress, width);
+  const statusWidth = Math.min(38, Math.max(16, Math.floor((width - providerWidth) * 0.54)));
   const taskWidth = width - providerWidth - statusWidth - 6;
   const cells = (task: string, provider: string) =>
     `  ${padEnd(cutMiddle(plain(task), taskWidth), taskWidth)}  ${padEnd(cutMiddle(provider, providerWidth), providerWidth)}  `;
   if (row.finished) {
     const { record } = row.finished;
     const text = `${record.outcome.replace('_', ' ')} ${formatSeconds(record.duration_sec)}`;
-    return cells(record.task, record.provider) + colorOf(record.outcome, paint)(cutEnd(text, statusWidth));
+    return (
+      cells(record.task, progress.titleOf(record.provider)) + colorOf(record.outcome, paint)(cutEnd(text, statusWidth))
+    );
   }
   if (!trial) return cells(row.key, '');
   const phase = currentPhase(trial);
-  if (!phase) return cells(trial.planned.task, trial.planned.provider);
+  const name = progress.titleOf(trial.planned.provider);
+  if (!phase) return cells(trial.planned.task, name);
   const elapsed = Math.max(0, (now - phase.since) / 1000);
   const limit = phase.limitSec === null ? '' : `/${formatClock(phase.limitSec)}`;
   const state = trial.progress.providerState === null ? '' : ` ${plain(trial.progress.providerState)}`;
   const time = `${formatClock(elapsed)}${limit}`;
   const status = `${cutEnd(`${phase.name}${state}`, statusWidth - time.length - 1)} ${time}`;
   const isLate = phase.limitSec !== null && elapsed > LATE * phase.limitSec;
-  return cells(trial.planned.task, trial.planned.provider) + (isLate ? paint.warn(status) : status);
+  return cells(trial.planned.task, name) + (isLate ? paint.warn(status) : status);
+}
+
+/** The longest title, as far as it leaves most of the line to others. */
+function providerColumn({ providers }: Progress, width: number): number {
+  const longest = Math.max(0, ...providers.map(({ title }) => displayWidth(title)));
+  return Math.max(10, Math.min(Math.floor(width * 0.3), longest));
 }
 
 function footer({ progress, startedAt, now, paint }: FrameInput, width: number): string[] {
@@ -78,9 +88,9 @@ function footer({ progress, startedAt, now, paint }: FrameInput, width: number):
     `${Math.max(0, progress.planned - progress.done - running.length)} waiting`,
   ];
   const elapsed = (now - startedAt) / 1000;
-  const slots = progress.providers.map(({ name, concurrency }) => {
+  const slots = progress.providers.map(({ name, title, concurrency }) => {
     const used = running.filter(({ planned }) => planned.provider === name).length;
-    return `${name} ${used}/${concurrency}`;
+    return `${title} ${used}/${concurrency}`;
   });
   const times = [...slots, formatClock(elapsed), remaining(progress, elapsed)].filter((text) => text !== '');
   const images =

@@ -3,8 +3,9 @@ import { formatRate } from '../compare/gate.js';
 import { groupsByState } from '../compare/groups.js';
 import { historyChanges } from '../compare/history.js';
 import { isRecovered } from '../compare/provider-record.js';
+import { keyTitle, placeOf, providerTitle, providerTitles } from '../compare/provider-title.js';
 import { compareText, groupBy, sortedEntries } from '../compare/trials.js';
-import type { GroupRecord, Report, TrialRecord } from '../model/record.js';
+import type { GroupRecord, HistoryFigures, Report, TrialRecord } from '../model/record.js';
 import { rateText } from './console-layout.js';
 import { cutEnd, formatSeconds, plain, plural } from './text.js';
 import { isNopRun, verdictLine } from './verdict.js';
@@ -53,7 +54,7 @@ export function code(text: string): string {
 
 function providers(report: Report): string[] {
   const rows = report.providers.map((provider) => {
-    const name = `${code(provider.name)}${provider.emulated ? ' (emulated)' : ''}`;
+    const name = code(providerTitle(provider));
     if (provider.status !== 'ran')
       return [name, `${provider.status}: ${code(provider.reason ?? '')}`, '', '', '', '', ''];
     const applicable = provider.planned - provider.unsupported;
@@ -74,6 +75,11 @@ function providers(report: Report): string[] {
   return table(['provider', 'pass rate', 'measured', 'unsupported', 'recovered', 'wall clock', 'versions'], rows);
 }
 
+/** Heads of columns. */
+function titlesOf(report: Report, names: readonly string[]): string[] {
+  return names.map(providerTitles(report.providers)).map(code);
+}
+
 /** Exception type × provider. */
 function exceptions(report: Report): string[] {
   if (report.groups.length === 0) return [];
@@ -90,7 +96,7 @@ function exceptions(report: Report): string[] {
       row(code(type), groups),
       ...groupsByState(groups).map(({ state, groups: own }) => row(`– last state ${code(state)}`, own)),
     ]);
-  return ['### Non-passes by exception', '', ...table(['exception', ...names.map(code), 'total'], sorted)];
+  return ['### Non-passes by exception', '', ...table(['exception', ...titlesOf(report, names), 'total'], sorted)];
 }
 
 function disagreements(report: Report, limits: MarkdownLimits): string[] {
@@ -103,7 +109,7 @@ function disagreements(report: Report, limits: MarkdownLimits): string[] {
   return [
     '### Providers disagree',
     '',
-    ...table(['task', ...names.map(code)], rows.slice(0, limits.rows)),
+    ...table(['task', ...titlesOf(report, names)], rows.slice(0, limits.rows)),
     ...rest(rows.length, limits),
   ];
 }
@@ -111,9 +117,10 @@ function disagreements(report: Report, limits: MarkdownLimits): string[] {
 function stability(report: Report, limits: MarkdownLimits): string[] {
   const unstable = (report.stability ?? []).filter((record) => record.verdict !== 'stable');
   if (unstable.length === 0) return [];
+  const title = providerTitles(report.providers);
   const rows = unstable.map(({ task, provider, verdict, passed, repeats, interval }) => [
     code(task),
-    code(provider),
+    code(title(provider)),
     verdict,
     `${passed}/${repeats}`,
     `${interval[0].toFixed(2)} to ${interval[1].toFixed(2)}`,
@@ -124,12 +131,13 @@ function stability(report: Report, limits: MarkdownLimits): string[] {
 
 function baseline(report: Report, limits: MarkdownLimits): string[] {
   if (!report.baseline) return [];
+  const title = providerTitles(report.providers);
   const { regressed, missing, changed_type, fixed } = report.baseline;
   const changes = Object.entries({ regressed, missing, 'changed type': changed_type, fixed }).flatMap(([kind, list]) =>
     list.map(({ task, provider, before, after }) => [
       kind,
       code(task),
-      code(provider),
+      code(title(provider)),
       code(before ?? ''),
       code(after ?? ''),
     ]),
@@ -152,10 +160,13 @@ function history(report: Report, limits: MarkdownLimits): string[] {
   const lines = report.history ?? [];
   if (lines.length < 2) return [];
   const shown = lines.slice(-COLUMNS);
-  const names = [...new Set(shown.flatMap((line) => Object.keys(line.providers)))].sort(compareText);
-  const rows = names.map((name) => [
-    code(name),
-    ...shown.map(({ providers: { [name]: figures } }) => {
+  // An emulator has a row of its own.
+  const titled = shown.map(({ providers: found }) => new Map(Object.entries(found).map(titledFigures)));
+  const titles = [...new Set(titled.flatMap((found) => [...found.keys()]))].sort(compareText);
+  const rows = titles.map((title) => [
+    code(title),
+    ...titled.map((found) => {
+      const figures = found.get(title);
       if (figures?.status !== 'ran') return figures?.status ?? '–';
       const clock = figures.wall_clock_sec === null ? '' : `, ${formatSeconds(figures.wall_clock_sec)}`;
       return `${figures.pass_rate === null ? '–' : formatRate(figures.pass_rate)}${clock}`;
@@ -164,7 +175,10 @@ function history(report: Report, limits: MarkdownLimits): string[] {
   const own = lines.at(-1);
   const changes = historyChanges(lines)
     .filter(({ at, name }) => at === own?.at && name === own.name)
-    .map(({ task, provider, before, after }) => `${code(task)} on ${code(provider)}: ${code(before)} → ${code(after)}`);
+    .map((change) => {
+      const { task, before, after } = change;
+      return `${code(task)} on ${code(placeOf(change))}: ${code(before)} → ${code(after)}`;
+    });
   return [
     `### The last ${shown.length} runs`,
     '',
@@ -176,12 +190,16 @@ function history(report: Report, limits: MarkdownLimits): string[] {
   ];
 }
 
+function titledFigures([name, figures]: [string, HistoryFigures]): [string, HistoryFigures] {
+  return [providerTitle({ name, emulated: figures.emulated ?? false }), figures];
+}
+
 function expectations(report: Report, limits: MarkdownLimits): string[] {
   const record = report.expectations;
   if (!record) return [];
   const lines = record.expected.map(({ trial, exception_type, reason, link }) => {
     const where = link === null ? '' : ` ${/^https?:\/\/[^\s<>]+$/.test(link) ? `<${link}>` : code(link)}`;
-    return `${code(trial)} ${code(exception_type)}: ${code(reason)}${where}`;
+    return `${code(keyTitle(trial, report.providers))} ${code(exception_type)}: ${code(reason)}${where}`;
   });
   return lines.length === 0 ? [] : list('Known non-passes, as expected', lines, limits);
 }
@@ -194,7 +212,7 @@ function causes(report: Report, limits: MarkdownLimits): string[] {
 function describeGroup(group: GroupRecord, report: Report, limits: MarkdownLimits): string[] {
   const members = new Set(group.trials);
   const trials = report.trials.filter((trial) => members.has(`${trial.provider}/${trial.trial_name}`));
-  const shown = trials.slice(0, limits.tasksPerGroup).map((trial) => `${code(trial.task)} on ${code(trial.provider)}`);
+  const shown = trials.slice(0, limits.tasksPerGroup).map((trial) => `${code(trial.task)} on ${code(placeOf(trial))}`);
   if (trials.length > shown.length) shown.push(`${trials.length - shown.length} more`);
   return [
     '',
@@ -212,7 +230,7 @@ function describeGroup(group: GroupRecord, report: Report, limits: MarkdownLimit
 
 function unsupported(report: Report, limits: MarkdownLimits): string[] {
   const trials = report.trials.filter((trial) => trial.outcome === 'unsupported' && !trial.control);
-  const reasons = groupBy(trials, (trial) => `${code(trial.provider)}: ${code(trial.unsupported_reason ?? '')}`);
+  const reasons = groupBy(trials, (trial) => `${code(placeOf(trial))}: ${code(trial.unsupported_reason ?? '')}`);
   return reasons.size === 0
     ? []
     : list(
@@ -228,12 +246,14 @@ function notes(report: Report, limits: MarkdownLimits): string[] {
     ...(isNopRun(report) ? ['This is a nop run: nothing was executed, and no trial may pass.'] : []),
     ...recovered.map(
       (trial) =>
-        `${code(trial.task)} on ${code(trial.provider)} passed on attempt ${trial.attempts.length}, after ${code(firstFailure(trial))}`,
+        `${code(trial.task)} on ${code(placeOf(trial))} passed on attempt ${trial.attempts.length}, after ${code(firstFailure(trial))}`,
     ),
     ...report.warnings.map(({ code: name, message }) => `${code(name)}: ${code(message)}`),
-    ...report.providers.flatMap(({ name, leaked_sandboxes: leaked }) =>
-      leaked ? [`${code(name)} still holds ${leaked} of ours: ${code(`plumbline reap -e ${name}`)}`] : [],
-    ),
+    ...report.providers.flatMap((provider) => {
+      const { name, leaked_sandboxes: leaked } = provider;
+      const command = code(`plumbline reap -e ${name}`);
+      return leaked ? [`${code(providerTitle(provider))} still holds ${leaked} of ours: ${command}`] : [];
+    }),
   ];
   return lines.length === 0 ? [] : list('Notes', lines, limits);
 }

@@ -1,10 +1,13 @@
 /** The state of a run that still goes on, as every live display needs it. */
+import { providerTitle, providerTitles } from '../compare/provider-title.js';
 import type { RunEvent } from '../model/event.js';
 import type { Outcome } from '../model/words.js';
 import { RunFolder, type RunningTrial } from '../record/fold.js';
 
 export interface ProviderProgress {
   readonly name: string;
+  /** As it is shown. */
+  readonly title: string;
   readonly concurrency: number;
   planned: number;
   done: number;
@@ -19,6 +22,8 @@ export interface Progress {
   readonly done: number;
   readonly outcomes: Readonly<Record<Outcome, number>>;
   readonly providers: readonly ProviderProgress[];
+  /** How a provider of the plan is shown. */
+  titleOf(provider: string): string;
   /** Images that are being prepared, `<provider> <image>`, in the order in which they started. */
   readonly images: readonly string[];
 }
@@ -30,8 +35,10 @@ export function createProgress(): Progress {
   const finished = new Set<string>();
   const images = new Set<string>();
   let providers: ProviderProgress[] = [];
+  let titleOf = (name: string) => name;
   let planned = 0;
   let started = false;
+  const imageOf = ({ provider, image }: { provider: string; image: string }) => `${titleOf(provider)} ${image}`;
   return {
     apply(event) {
       started ||= event.type === 'run_started';
@@ -39,16 +46,18 @@ export function createProgress(): Progress {
       folder.apply(event);
       if (event.type === 'run_planned') {
         planned = event.trials.length;
+        titleOf = providerTitles(event.providers);
         providers = event.providers
           .filter((provider) => provider.status === 'ran')
-          .map(({ name, concurrency }) => ({
+          .map(({ name, emulated, concurrency }) => ({
             name,
+            title: providerTitle({ name, emulated }),
             concurrency,
             planned: event.trials.filter((trial) => trial.provider === name).length,
             done: 0,
           }));
-      } else if (event.type === 'image_started') images.add(`${event.provider} ${event.image}`);
-      else if (event.type === 'image_finished') images.delete(`${event.provider} ${event.image}`);
+      } else if (event.type === 'image_started') images.add(imageOf(event));
+      else if (event.type === 'image_finished') images.delete(imageOf(event));
       else if (event.type === 'trial_finished') {
         const { provider, trial_name, outcome } = event.record;
         const key = `${provider}/${trial_name}`;
@@ -60,6 +69,7 @@ export function createProgress(): Progress {
       }
     },
     running: () => folder.running(),
+    titleOf: (provider) => titleOf(provider),
     get planned() {
       return planned;
     },

@@ -1,5 +1,6 @@
 /** One finished trial as one line that is complete in itself and can be grepped. */
 import { describeRewards } from '../compare/groups.js';
+import { placeOf } from '../compare/provider-title.js';
 import type { AttemptSummary, TrialRecord } from '../model/record.js';
 import type { Outcome } from '../model/words.js';
 import type { Palette } from './screen.js';
@@ -8,15 +9,15 @@ import { trialTitle } from './verdict.js';
 
 const MAX_DETAIL = 200;
 
-/** `pass  reference/hello-world  docker  12.4s`; a non-pass adds type, phase and fingerprint. */
+/** `pass  reference/hello-world  e2b (emulated)  12.4s`; a non-pass adds type, phase and fingerprint. */
 export function trialLine(trial: TrialRecord, paint: Palette): string {
   const word = colorOf(trial.outcome, paint)(trial.outcome.replace('_', ' ').padEnd(5));
   const tries = trial.attempts.length > 1 ? `attempt ${trial.attempts.length}` : '';
-  const parts = [trialTitle(trial), trial.provider, formatSeconds(trial.duration_sec), tries, detailOf(trial)];
+  const parts = [trialTitle(trial), placeOf(trial), formatSeconds(trial.duration_sec), tries, detailOf(trial)];
   return `${word} ${parts.filter((part) => part !== '').join('  ')}`;
 }
 
-/** An attempt that failed and will be made again. */
+/** An attempt that failed and will be made again. @param provider its title */
 export function retryLine(title: string, provider: string, attempt: AttemptSummary, paint: Palette): string {
   const exception = attempt.exception;
   const why = exception

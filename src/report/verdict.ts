@@ -1,6 +1,7 @@
 /** How a trial stands in formats that know only passed, failed, error and skipped; and the one line about the whole run. */
 import { formatRate } from '../compare/gate.js';
 import { describeRewards } from '../compare/groups.js';
+import { emulationNote } from '../compare/provider-title.js';
 import { trialKeyOf } from '../model/event.js';
 import type { Report, TrialRecord } from '../model/record.js';
 import { REWARD_BELOW_ONE } from '../model/words.js';
@@ -96,6 +97,8 @@ export function verdictLine(report: Report): string {
   const expected = report.expectations?.expected.length ?? 0;
   if (report.gate.met && expected > 0) parts.push(`${expected} expected`);
   if (report.run.interrupted) parts.push('interrupted');
+  const emulation = emulationNote(report.providers);
+  if (emulation !== null) parts.push(emulation);
   return `${word}  ${parts.join(', ')}`;
 }
 

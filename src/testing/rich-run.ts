@@ -43,7 +43,7 @@ function makeHistory(): HistoryLine[] {
     plumbline_version: '0.1.0',
     met: false,
     partial: false,
-    providers: { docker: figures(6, 200), modal: figures(6, 310) },
+    providers: { docker: figures(6, 200), modal: { ...figures(6, 310), emulated: true } },
     non_passes: {},
     flaky: {},
     ...overrides,
@@ -51,6 +51,7 @@ function makeHistory(): HistoryLine[] {
   const absent = {
     ...figures(0, 0),
     status: 'skipped' as const,
+    emulated: true,
     planned: 0,
     measured: 0,
     pass_rate: null,
@@ -123,6 +124,7 @@ export function makeRichRun(): FoldedRun {
   ].map((trial) => ({
     ...trial,
     vacuous: trial.task === 'gamma',
+    emulated: trial.provider === 'modal',
     ...(['alpha', 'beta'].includes(trial.task) && { task_path: `suites/reference/${trial.task}` }),
   }));
   return makeRun(trials, {

@@ -1,6 +1,7 @@
 /** What the page of report.html is given: the report with shorter logs, and per trial what only our code knows. */
 import { type HistoryChange, historyChanges } from '../../compare/history.js';
 import { unlikeResources } from '../../compare/like-for-like.js';
+import { placeOf, providerTitle } from '../../compare/provider-title.js';
 import { labelOf } from '../../compare/trials.js';
 import { trialKeyOf } from '../../model/event.js';
 import type { LogRecord, Report, TrialRecord } from '../../model/record.js';
@@ -10,6 +11,8 @@ import { verdictLine } from '../verdict.js';
 export interface PageTrial extends TrialRecord {
   /** `<provider>/<trial_name>`: its address in the page. */
   key: string;
+  /** Its provider as it is shown. */
+  place: string;
   /** `pass`, the exception type, RewardBelowOne, or the outcome. */
   label: string;
   expected: boolean;
@@ -23,6 +26,8 @@ export interface PageData {
   report: Omit<Report, 'trials'>;
   trials: PageTrial[];
   verdict: string;
+  /** Providers of this run as they are shown, by name. */
+  titles: Record<string, string>;
   /** What changed in the runs of the history, newest first. */
   changes: HistoryChange[];
 }
@@ -37,12 +42,14 @@ export function pageData(report: Report): PageData {
   return {
     report: rest,
     verdict: verdictLine(report),
+    titles: Object.fromEntries(report.providers.map((provider) => [provider.name, providerTitle(provider)])),
     changes: historyChanges(report.history ?? []),
     trials: trials.map((trial) => {
       const key = trialKeyOf(trial);
       return {
         ...trial,
         key,
+        place: placeOf(trial),
         label: labelOf(trial),
         expected: expected.has(key),
         unlike: unlike.get(key) ?? [],

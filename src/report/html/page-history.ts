@@ -17,10 +17,16 @@ export function createHistory({ data, dom, query, seconds, rate }: HistoryParts)
   const { h, table } = dom;
   const lines = data.report.history ?? [];
   const known = new Set(data.trials.map((trial) => trial.task));
-  const here = data.report.providers.map((provider) => provider.name);
-  const names = [...new Set([...here, ...lines.flatMap((line) => Object.keys(line.providers))])];
+  const titleOf = (name: string, emulated: boolean | undefined) => (emulated ? `${name} (emulated)` : name);
+  const titled = lines.map((line) => ({
+    line,
+    figures: new Map(Object.entries(line.providers).map(([name, own]) => [titleOf(name, own.emulated), own])),
+  }));
+  // An emulator has a trend of its own. What this run has comes first.
+  const here = data.report.providers.map(({ name, emulated }) => titleOf(name, emulated));
+  const names = [...new Set([...here, ...titled.flatMap(({ figures }) => [...figures.keys()])])];
   const day = (at: string) => at.slice(0, 10);
-  const figuresOf = (name: string) => lines.map((line) => ({ line, figures: line.providers[name] }));
+  const figuresOf = (name: string) => titled.map(({ line, figures }) => ({ line, figures: figures.get(name) }));
 
   /** One bar per run, the newest at the right; its height is `share` of the row, `word` is for those who point at it. */
   const bars = (cells: readonly { share: number; kind: string; word: string }[], label: string) =>
@@ -78,11 +84,11 @@ export function createHistory({ data, dom, query, seconds, rate }: HistoryParts)
   };
 
   const numbers = () => {
-    const rows = [...lines].reverse().map((line) => [
+    const rows = [...titled].reverse().map(({ line, figures: own }) => [
       h('span', {}, day(line.at), h('small', {}, ` ${line.name}${line.partial ? ', a part' : ''}`)),
       line.met ? '✓ met' : '✗ not met',
       ...names.map((name) => {
-        const figures = line.providers[name];
+        const figures = own.get(name);
         if (figures?.status !== 'ran') return figures?.status ?? '–';
         const clock = figures.wall_clock_sec === null ? '' : ` · ${seconds(figures.wall_clock_sec)}`;
         return `${figures.pass_rate === null ? '–' : rate(figures.pass_rate)}${clock}`;
@@ -96,10 +102,10 @@ export function createHistory({ data, dom, query, seconds, rate }: HistoryParts)
     const cell = (label: string) => dom.outcome(label === 'pass' ? 'pass' : 'fail', label);
     const rows = data.changes
       .slice(0, 200)
-      .map(({ at, task, provider, before, after }) => [
+      .map(({ at, task, provider, emulated, before, after }) => [
         day(at),
         known.has(task) ? h('a', { href: dom.trialsHref(query.term('task', task)) }, task) : task,
-        provider,
+        titleOf(provider, emulated),
         cell(before),
         cell(after),
       ]);

@@ -28,6 +28,13 @@ export function createOverview({
   const { report } = data;
   const ran = report.providers.filter((provider) => provider.status === 'ran');
   const names = ran.map((provider) => provider.name);
+  const title = (name: string) => data.titles[name] ?? name;
+  const titles = names.map(title);
+  /** Of a trial, by its key. */
+  const keyTitle = (key: string) =>
+    report.providers.some((provider) => provider.emulated && key.startsWith(`${provider.name}/`))
+      ? `${key} (emulated)`
+      : key;
   const link = (text: string, ...terms: string[]) => h('a', { href: dom.trialsHref(terms.join(' ')) }, text);
   const list = (lines: readonly (PageNode | null)[]) =>
     lines.length === 0 ? null : h('ul', {}, ...lines.map((line) => h('li', {}, line)));
@@ -44,7 +51,7 @@ export function createOverview({
 
   const providers = () => {
     const rows = report.providers.map((provider) => {
-      const name = h('span', {}, provider.name, provider.emulated ? h('small', {}, ' emulated') : null);
+      const name = title(provider.name);
       if (provider.status !== 'ran')
         return [
           name,
@@ -90,7 +97,7 @@ export function createOverview({
     const phases = [...new Set(ran.flatMap((provider) => Object.keys(provider.phase_sec)))];
     if (phases.length === 0) return null;
     const rows = ran.map((provider) => [
-      provider.name,
+      title(provider.name),
       ...phases.map((phase) => {
         const times = provider.phase_sec[phase];
         return times
@@ -161,7 +168,7 @@ export function createOverview({
       });
     return rows.length === 0
       ? null
-      : section('Non-passes by exception and provider', table(['exception', ...names, 'total'], rows, 'grid'));
+      : section('Non-passes by exception and provider', table(['exception', ...titles, 'total'], rows, 'grid'));
   };
 
   const outcomesOf = new Map<string, Map<string, PageTrial[]>>();
@@ -195,7 +202,7 @@ export function createOverview({
   };
   const grid = (tasks: readonly string[]) =>
     table(
-      ['task', ...names],
+      ['task', ...titles],
       tasks.map((task) => [link(task, query.term('task', task)), ...names.map((name) => cellOf(task, name))]),
       'grid',
     );
@@ -227,7 +234,7 @@ export function createOverview({
               'small',
               {},
               ` in ${group.phase}, origin ${group.origin}: ${Object.entries(group.providers)
-                .map(([name, value]) => `${name} ${value}`)
+                .map(([name, value]) => `${title(name)} ${value}`)
                 .join(', ')}`,
             ),
           ),
@@ -251,7 +258,7 @@ export function createOverview({
       return section('Stability over repeats', h('p', {}, 'Every task gave the same result in all repeats.'));
     const rows = unstable.map((entry) => [
       link(entry.task, query.term('task', entry.task), query.term('provider', entry.provider)),
-      entry.provider,
+      title(entry.provider),
       entry.verdict,
       `${entry.passed}/${entry.repeats}`,
       `${entry.interval[0].toFixed(2)} to ${entry.interval[1].toFixed(2)}`,
@@ -270,7 +277,7 @@ export function createOverview({
         .map((change) => [
           kind.replace('_', ' '),
           link(change.task, query.term('task', change.task)),
-          change.provider,
+          title(change.provider),
           change.before ?? '–',
           change.after ?? '–',
         ]),
@@ -287,19 +294,19 @@ export function createOverview({
     const rows = [
       ...record.surprise_pass.map((entry) => [
         'surprise pass',
-        h('a', { href: dom.trialHref(entry.trial) }, entry.trial),
+        h('a', { href: dom.trialHref(entry.trial) }, keyTitle(entry.trial)),
         entry.reason,
       ]),
       ...record.mismatched.map((entry) => [
         'fails in another way',
-        h('a', { href: dom.trialHref(entry.trial) }, entry.trial),
+        h('a', { href: dom.trialHref(entry.trial) }, keyTitle(entry.trial)),
         `expected ${entry.expected}, got ${entry.actual}`,
       ]),
       ...record.unmatched.map((entry) => ['matches nothing', entry.pattern, entry.reason]),
       ...record.expired.map((entry) => ['expired', entry.pattern, `${entry.expires}: ${entry.reason}`]),
       ...record.expected.map((entry) => [
         'as expected',
-        h('a', { href: dom.trialHref(entry.trial) }, entry.trial),
+        h('a', { href: dom.trialHref(entry.trial) }, keyTitle(entry.trial)),
         `${entry.exception_type}: ${entry.reason}${entry.link ? ` (${entry.link})` : ''}`,
       ]),
     ];

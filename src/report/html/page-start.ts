@@ -63,7 +63,7 @@ export function startPage({ document, window, data, dom, overview, trials, trial
   };
   const trialPage = (encoded: string) => {
     current = byKey.get(decode(encoded)) ?? null;
-    document.title = current ? `${current.task} on ${current.provider}` : 'plumbline';
+    document.title = current ? `${current.task} on ${current.place}` : 'plumbline';
     return current
       ? [trialNav(current), ...trial(current)]
       : [dom.h('p', { class: 'problem' }, `No trial ${decode(encoded)} in this report.`)];

@@ -82,7 +82,7 @@ export function createTimeline(data: PageData, dom: PageDom, seconds: (value: nu
         dom.h(
           'h3',
           {},
-          provider,
+          data.titles[provider] ?? provider,
           dom.h(
             'small',
             {},

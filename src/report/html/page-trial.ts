@@ -47,7 +47,7 @@ export function createTrial({
         h(
           'small',
           {},
-          `on ${trial.provider}${trial.repeat > 1 ? `, repeat ${trial.repeat}` : ''}${trial.control ? ', nop control' : ''}`,
+          `on ${trial.place}${trial.repeat > 1 ? `, repeat ${trial.repeat}` : ''}${trial.control ? ', nop control' : ''}`,
         ),
       ),
       facts([
@@ -115,11 +115,11 @@ export function createTrial({
     if (others.length === 0) return null;
     const rows = [trial, ...others].map((other) => [
       other.key === trial.key
-        ? `${other.provider} (this)`
+        ? `${other.place} (this)`
         : h(
             'a',
             { href: dom.trialHref(other.key) },
-            `${other.provider}${other.repeat > 1 ? ` [${other.repeat}]` : ''}${other.control ? ' (nop)' : ''}`,
+            `${other.place}${other.repeat > 1 ? ` [${other.repeat}]` : ''}${other.control ? ' (nop)' : ''}`,
           ),
       dom.outcome(other.outcome, other.outcome === 'error' ? other.label : undefined),
       other.duration_sec === 0 ? '' : seconds(other.duration_sec),

@@ -40,7 +40,6 @@ export function createTrials({ dom, query, seconds }: TrialsParts): PageTrials {
       trial.attempts.length > 1 ? `attempt ${trial.attempts.length}` : '',
       trial.unlike.length > 0 ? 'not like for like' : '',
       trial.image?.source === 'replayed' ? 'replayed image' : '',
-      trial.emulated ? 'emulated' : '',
       trial.warnings.length > 0
         ? `${trial.warnings.length} ${trial.warnings.length === 1 ? 'warning' : 'warnings'}`
         : '',
@@ -65,7 +64,7 @@ export function createTrials({ dom, query, seconds }: TrialsParts): PageTrials {
         trial.repeat > 1 ? `${trial.task} [${trial.repeat}]` : trial.task,
         ...marks(trial).map((mark) => h('em', {}, mark)),
       ),
-      h('span', { class: 'provider' }, trial.provider),
+      h('span', { class: 'provider' }, trial.place),
       h('span', { class: 'time' }, trial.duration_sec === 0 ? '' : seconds(trial.duration_sec)),
       why === '' ? null : h('span', { class: 'why' }, why.slice(0, 300)),
     );

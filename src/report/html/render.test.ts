@@ -54,7 +54,7 @@ describe('the views', () => {
     for (const text of [
       '✗ FAIL  pass rate 5/11',
       'unavailable: E2B_API_KEY is not set',
-      'modal emulated',
+      'modal (emulated)',
       'Non-passes by exception and provider',
       'Providers disagree on 1 task',
       'Causes',
@@ -137,7 +137,7 @@ describe('the views', () => {
     ]) {
       expect(page.text(), text).toContain(text);
     }
-    expect(page.title).toBe('alpha on modal');
+    expect(page.title).toBe('alpha on modal (emulated)');
   });
 
   test('hostile text is shown as text', () => {
