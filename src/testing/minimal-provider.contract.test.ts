@@ -24,7 +24,7 @@ async function contractImage(): Promise<ImageSpec> {
 }
 
 /** Builds of its own need a base image that the engine can pull. */
-const BUILDS = new Set(['lifecycle/prepare-failing-build', 'lifecycle/prepare-abort']);
+const BUILDS = new Set(['lifecycle/prepare-failing-build', 'lifecycle/prepare-abort', 'lifecycle/entrypoint-user']);
 const checks = CONTRACT_CHECKS.filter(({ id }) => !BUILDS.has(id)).filter(
   (_, index) => process.env['PLUMBLINE_FULL'] || index % 6 === 0,
 );

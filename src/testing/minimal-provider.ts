@@ -11,7 +11,7 @@ import {
 import { contextDigest } from '../image/context-digest.js';
 import type { Capabilities, SandboxProvider, SandboxRef } from '../model/provider.js';
 import type { ProviderName } from '../model/words.js';
-import { KEEP_ALIVE } from '../provider/keep-alive.js';
+import { EXEC_INTERVENTION, KEEP_ALIVE } from '../provider/keep-alive.js';
 import { LABEL_RUN, ownerFromLabels, sandboxLabels } from '../provider/labels.js';
 import type { ProviderOptions } from '../provider/options.js';
 import { createTagPool, execRemote } from '../provider/remote/exec.js';
@@ -124,14 +124,15 @@ export function createMinimalProvider({ env }: Pick<ProviderOptions, 'env'>): Sa
         env: { ...defaults.env, ...spec.env },
         tags: createTagPool(),
         finished: [],
+        onEvent,
       };
       return {
         id,
         effective: { cpus, memoryMb, storageMb: null },
-        interventions: spec.raw ? [] : ['init'],
+        interventions: [EXEC_INTERVENTION, ...(spec.raw ? [] : ['init'])],
         exec: (argv, options) => execRemote(target, argv, options),
-        upload: (hostPath, to, options) => uploadRemote({ shell }, hostPath, to, options),
-        download: (from, hostPath, options) => downloadRemote({ shell }, from, hostPath, options),
+        upload: (hostPath, to, options) => uploadRemote(target, hostPath, to, options),
+        download: (from, hostPath, options) => downloadRemote(target, from, hostPath, options),
         [Symbol.asyncDispose]: async () => void (await docker(['rm', '-f', '-v', id])),
       };
     },
