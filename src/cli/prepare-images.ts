@@ -4,6 +4,7 @@ import type { PlanItem } from '../job/plan.js';
 import type { ImageSpec, PreparedImage } from '../model/image.js';
 import type { Owner, SandboxProvider } from '../model/provider.js';
 import type { Task } from '../model/task.js';
+import { providerTitle } from '../model/words.js';
 import { plural } from '../report/text.js';
 import { errorMessage, errorType } from '../util/cause-chain.js';
 import { createLimiter } from '../util/limit.js';
@@ -26,7 +27,7 @@ export interface Preparation {
   readonly onResult: (line: string) => void;
 }
 
-/** What became of one task on one provider. */
+/** What became of one task on one provider, which is named as it is shown. */
 export interface TaskOutcome {
   readonly provider: string;
   readonly task: string;
@@ -45,10 +46,11 @@ export async function prepareImages(preparation: Preparation): Promise<TaskOutco
     const total = ours.filter((item) => item.loaded.ok && item.planned.unsupported_reason === null).length;
     /** Of one base of many tasks, a warning is news once. */
     const warned = new Set<string>();
+    const title = providerTitle(provider);
     let done = 0;
     for (const { planned, loaded } of ours) {
-      const facts = { provider: provider.name, task: planned.task };
-      const name = `${provider.name}  ${planned.task}`;
+      const facts = { provider: title, task: planned.task };
+      const name = `${title}  ${planned.task}`;
       const settled = (status: 'unsupported' | 'invalid', why: string) => {
         onResult(`${name}  ${status}: ${why}`);
         work.push(Promise.resolve({ ...facts, status }));

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { planRun } from '../job/plan-run.js';
 import { preflightAll } from '../job/preflight.js';
+import { providerTitle } from '../model/words.js';
 import { imagesOf } from '../trial/image.js';
 import { type Assembly, assemble, runName } from './assemble.js';
 import type { CliIo } from './io-types.js';
@@ -53,8 +54,8 @@ async function prepareAll(
   if (checked === null) return 0; // the signal says more
   const say = (line: string) => io.stderr(`${deps.redact(line)}\n`);
   for (const { status, warnings } of checked) {
-    if (status.status === 'unavailable') say(`${status.name} is unavailable: ${status.reason}`);
-    for (const warning of warnings) say(`${status.name}: warning: ${warning}`);
+    if (status.status === 'unavailable') say(`${providerTitle(status)} is unavailable: ${status.reason}`);
+    for (const warning of warnings) say(`${providerTitle(status)}: warning: ${warning}`);
   }
   const usable = checked.filter(({ status }) => status.status === 'ran').map(({ provider }) => provider);
   const plan = await planRun(options, tasks, deps, usable, []).catch(stopped);
@@ -73,7 +74,8 @@ async function prepareAll(
   });
   io.stdout(`\n${lastSection(outcomes).join('\n')}\n`);
   for (const { status } of checked) {
-    if (status.status === 'unavailable') io.stdout(`${status.name}: unavailable, none of its images was looked for\n`);
+    if (status.status === 'unavailable')
+      io.stdout(`${providerTitle(status)}: unavailable, none of its images was looked for\n`);
   }
   if (watch.received !== null) io.stdout(`stopped by ${watch.received}; the same command goes on from here\n`);
   if (usable.length < providers.length) return 3;

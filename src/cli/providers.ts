@@ -1,5 +1,5 @@
 /** `plumbline providers`: what can be used here, and the fix for what cannot. */
-import { PROVIDER_NAMES } from '../model/words.js';
+import { PROVIDER_NAMES, providerTitle } from '../model/words.js';
 import type { CliIo } from './io-types.js';
 import { openSession, type ProviderState, preflightAll } from './session.js';
 
@@ -17,19 +17,21 @@ export async function providersCommand(_args: string[], options: Record<string, 
 function asJson({ name, provider, preflight }: ProviderState): unknown {
   return {
     name,
+    emulated: provider.emulated,
     ...preflight,
     default_concurrency: provider.defaultConcurrency,
     capabilities: preflight.status === 'ready' ? provider.capabilities : null,
   };
 }
 
-function asText({ name, provider, preflight }: ProviderState): string {
+function asText({ provider, preflight }: ProviderState): string {
+  const title = providerTitle(provider);
   if (preflight.status === 'missing')
-    return `${name.padEnd(11)}missing  ${preflight.what}\n${' '.repeat(20)}fix: ${preflight.fix}\n`;
+    return `${title.padEnd(11)}missing  ${preflight.what}\n${' '.repeat(20)}fix: ${preflight.fix}\n`;
   const versions = Object.entries(preflight.versions).map(([what, version]) => `${what} ${version}`);
   const { capabilities } = provider;
   const lines = [
-    `${name.padEnd(11)}ready    ${versions.join(', ')}`,
+    `${title.padEnd(11)}ready    ${versions.join(', ')}`,
     `network: ${capabilities.networkModes.join(', ')}; compose: ${capabilities.compose ? 'yes' : 'no'}; limits: ${limits(provider)}; -n ${provider.defaultConcurrency}`,
     ...capabilities.notes,
     ...(preflight.warnings ?? []).map((warning) => `warning: ${warning}`),

@@ -8,7 +8,8 @@ import type {
   TrialChange,
   TrialRecord,
 } from '../model/record.js';
-import { keyTitle, placeOf, providerTitle, providerTitles } from './provider-title.js';
+import { providerTitle } from '../model/words.js';
+import { keyTitle, placeOf, providerTitles } from './provider-title.js';
 import { compareText } from './trials.js';
 
 export interface GateFacts {

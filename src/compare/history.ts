@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { GateOptions } from '../model/event.js';
 import type { HistoryFigures, HistoryLine, ProviderRecord, Report } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 import { resultsOf } from './baseline.js';
-import { providerTitle } from './provider-title.js';
 import { compareText, sortedEntries } from './trials.js';
 
 /** Runs that a report shows. */

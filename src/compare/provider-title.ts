@@ -1,12 +1,8 @@
-/** How a provider is called wherever a result of it is shown: that of an emulator never stands there without saying so. */
+/** Providers and trials by the names under which results are shown: those of an emulator say so. */
 import type { ProviderRecord, TrialRecord } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 
 type Known = Pick<ProviderRecord, 'name' | 'emulated'>;
-
-/** `e2b`, or `e2b (emulated)`. */
-export function providerTitle({ name, emulated }: Known): string {
-  return emulated ? `${name} (emulated)` : name;
-}
 
 /** Titles by name; a name that is not among the providers is its own title. */
 export function providerTitles(providers: Iterable<Known>): (name: string) => string {

@@ -9,12 +9,12 @@ import { isCi, processEnvironment } from '../cli/environment.js';
 import { packageVersion } from '../cli/io.js';
 import { DEFAULT_SETTINGS, type RunSettings } from '../cli/run-settings.js';
 import { confirmSpending, plannedSpending } from '../cli/spending.js';
-import { providerTitle } from '../compare/provider-title.js';
 import type { PlanItem } from '../job/plan.js';
 import { planRun } from '../job/plan-run.js';
 import { preflightAll } from '../job/preflight.js';
 import { type JobOutcome, runJob } from '../job/run-job.js';
 import type { PlannedTrial, Report, TrialRecord } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 import { writeReports } from '../report/write-reports.js';
 import { describeNonPass, isAccepted, testName } from './verdict.js';
 

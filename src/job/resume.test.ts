@@ -10,6 +10,7 @@ import {
   cancelled,
   failed,
   makeDeps,
+  makeIdleProvider,
   makeOptions,
   makeTask,
   makeTempDir,
@@ -86,6 +87,15 @@ test('a changed task, changed settings and changed provider settings are run aga
   expect((await run({}, same, { digests: { b: 'sha256:new' } })).attempted).toEqual([]);
   const region = { providerSettings: { region: 'eu' }, digests: { b: 'sha256:new' } };
   expect((await run({}, same, region)).attempted).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('results of an emulator are none of the service, and the other way round', async () => {
+  const on = (emulated: boolean) => ({ providers: [makeIdleProvider('docker', { emulated })] });
+  const again = async (emulated: boolean) => (await run({}, { resume: true }, on(emulated))).attempted;
+  await run({}, {}, on(true));
+  expect(await again(true)).toEqual([]);
+  expect(await again(false)).toEqual(['a', 'b', 'c', 'd']);
+  expect(await again(true)).toEqual(['a', 'b', 'c', 'd']);
 });
 
 test('goes on after an interrupt; the old files of a trial that runs again are gone', async () => {

@@ -1,6 +1,6 @@
 /** Which results of an earlier start of a run still stand (docs/design.md section 5, rule 14). */
 import { isDeepStrictEqual } from 'node:util';
-import { type TrialKey, trialKeyOf } from '../model/event.js';
+import { type ProviderStatus, type TrialKey, trialKeyOf } from '../model/event.js';
 import type { PlannedTrial, TrialRecord } from '../model/record.js';
 import type { RunOptions, TrialSettings } from '../model/run.js';
 import type { RunFolder } from '../record/fold.js';
@@ -47,14 +47,20 @@ function shapingSettings(settings: TrialSettings): Record<string, unknown> {
   };
 }
 
+/** What is to be run, now. */
+export interface ResumedRun {
+  readonly plan: readonly PlanItem[];
+  readonly providers: readonly Pick<ProviderStatus, 'name' | 'emulated'>[];
+  readonly settings: RunSettings;
+}
+
 /**
- * The records that are kept. The digest of a task covers its environment's files and image name, so an equal digest is
+ * The records that are kept. A result of an emulator is none of the service, and the other way round. The digest of a task covers its environment's files and image name, so an equal digest is
  * also the same image, as far as this can be known without asking the provider.
  */
 export function keptRecords(
   earlier: RunFolder,
-  plan: readonly PlanItem[],
-  settings: RunSettings,
+  { plan, providers, settings }: ResumedRun,
   redact: Redactor,
 ): Map<TrialKey, TrialRecord> {
   const kept = new Map<TrialKey, TrialRecord>();
@@ -62,10 +68,12 @@ export function keptRecords(
   const now: unknown = JSON.parse(JSON.stringify(redact(settings.trial)));
   if (!isDeepStrictEqual(earlier.settings['trial'], now)) return kept;
   const records = new Map(earlier.result().trials.map((record) => [trialKeyOf(record), record]));
+  const emulated = new Set(providers.filter((provider) => provider.emulated).map(({ name }) => name));
   for (const { planned } of plan) {
     const key = trialKeyOf(redact(planned));
     const record = records.get(key);
-    if (record && stands(record, redact(planned))) kept.set(trialKeyOf(planned), record);
+    if (record?.emulated !== emulated.has(planned.provider)) continue;
+    if (stands(record, redact(planned))) kept.set(trialKeyOf(planned), record);
   }
   return kept;
 }

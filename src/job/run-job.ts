@@ -4,6 +4,7 @@ import { type ProviderStatus, trialKeyOf } from '../model/event.js';
 import type { RunRecord } from '../model/record.js';
 import type { FoldedRun, RunOptions } from '../model/run.js';
 import type { LoadedTask } from '../model/task.js';
+import { providerTitle } from '../model/words.js';
 import { createEmitter, type Emitter, type SinkFault } from '../record/emitter.js';
 import { RunFolder } from '../record/fold.js';
 import { secondsBetween, unfinishedRecord } from '../record/unfinished-trial.js';
@@ -45,7 +46,7 @@ async function runAlone(options: RunOptions, tasks: readonly LoadedTask[], deps:
   const plan = await planOf(options, tasks, deps, checked, earlier);
   const statuses = checked.map(({ status }) => withoutWork(status, plan));
   const settings = settingsOf(options, deps.providerSettings ?? {});
-  const kept = earlier ? keptRecords(earlier, plan, settings, deps.redact) : new Map();
+  const kept = earlier ? keptRecords(earlier, { plan, providers: statuses, settings }, deps.redact) : new Map();
   deps.confirm?.(plan.filter(({ planned }) => !kept.has(trialKeyOf(planned))));
 
   const startedAt = deps.now().toISOString();
@@ -72,7 +73,7 @@ async function runAlone(options: RunOptions, tasks: readonly LoadedTask[], deps:
     emitter.emit({ type: 'run_planned', providers: statuses, trials: plan.map((item) => item.planned) });
     if (log.droppedTornLine) warn(emitter, 'TornEventLog', 'the last line of the event log was cut off and is gone');
     for (const { provider, warnings } of checked) {
-      for (const warning of warnings) warn(emitter, 'ProviderWarning', `${provider.name}: ${warning}`);
+      for (const warning of warnings) warn(emitter, 'ProviderWarning', `${providerTitle(provider)}: ${warning}`);
     }
     emitUnsupported(plan, checked, emitter, deps);
 

@@ -29,3 +29,8 @@ export type Agent = (typeof AGENTS)[number];
 
 /** The label under which graded failures are grouped; not an exception class. */
 export const REWARD_BELOW_ONE = 'RewardBelowOne';
+
+/** How a provider is called wherever a result of it is shown: `e2b`, or `e2b (emulated)`, never without saying so. */
+export function providerTitle({ name, emulated }: { readonly name: string; readonly emulated: boolean }): string {
+  return emulated ? `${name} (emulated)` : name;
+}

@@ -1,6 +1,6 @@
 /** The lines that every display prints for good, whatever else it shows. */
-import { providerTitle } from '../compare/provider-title.js';
 import type { RunEvent } from '../model/event.js';
+import { providerTitle } from '../model/words.js';
 import type { Progress } from './progress.js';
 import type { Palette } from './screen.js';
 import { plain, plural } from './text.js';

@@ -1,7 +1,8 @@
 /** `plumbline compare BASE HEAD` for a terminal and for a pull request. */
 import type { ProviderChange, RunComparison } from '../compare/compare-runs.js';
 import { formatRate } from '../compare/gate.js';
-import { listed, providerTitle } from '../compare/provider-title.js';
+import { listed } from '../compare/provider-title.js';
+import { providerTitle } from '../model/words.js';
 import { changeLines } from './console-causes.js';
 import { type Layout, paragraph, section } from './console-layout.js';
 import { code } from './markdown.js';

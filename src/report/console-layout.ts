@@ -1,7 +1,8 @@
 /** What the sections of the console summary share. */
 import { formatRate } from '../compare/gate.js';
-import { listed, providerTitle } from '../compare/provider-title.js';
+import { listed } from '../compare/provider-title.js';
 import type { ProviderRecord, Report } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 import type { Palette } from './screen.js';
 import { displayWidth, plain, wrap } from './text.js';
 

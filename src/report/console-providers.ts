@@ -1,8 +1,9 @@
 /** The provider's side of the summary: counts, rates, times, and what was odd although it passed. */
 import { activeSec, isRecovered } from '../compare/provider-record.js';
-import { placeOf, providerTitle } from '../compare/provider-title.js';
+import { placeOf } from '../compare/provider-title.js';
 import { groupBy, sortedEntries } from '../compare/trials.js';
 import type { ProviderRecord, Report } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 import type { Layout } from './console-layout.js';
 import { paragraph, rateText, section } from './console-layout.js';
 import { type Column, renderTable } from './table.js';

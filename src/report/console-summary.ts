@@ -1,6 +1,6 @@
 /** The end of every run's output: verdict first and last, and between them who has to act on what. Fits the terminal's width. */
-import { providerTitle } from '../compare/provider-title.js';
 import type { Report } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 import {
   baselineSection,
   disagreementSection,

@@ -2,9 +2,10 @@
  * junit.xml: one testsuite per suite and provider (an emulator's is another), exactly one child per non-pass. `failure` is the verifier's no, `error`
  * everything that was not measured. vitest's own JUnit output is not used: it counts waiting time and knows only failures.
  */
-import { placeOf, providerTitle } from '../compare/provider-title.js';
+import { placeOf } from '../compare/provider-title.js';
 import { groupBy } from '../compare/trials.js';
 import type { ProviderRecord, Report, TrialRecord } from '../model/record.js';
+import { providerTitle } from '../model/words.js';
 import { stripControls } from './text.js';
 import { createTrialJudge, type TrialVerdict } from './verdict.js';
 

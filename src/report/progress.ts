@@ -1,7 +1,8 @@
 /** The state of a run that still goes on, as every live display needs it. */
-import { providerTitle, providerTitles } from '../compare/provider-title.js';
+import { providerTitles } from '../compare/provider-title.js';
 import type { RunEvent } from '../model/event.js';
 import type { Outcome } from '../model/words.js';
+import { providerTitle } from '../model/words.js';
 import { RunFolder, type RunningTrial } from '../record/fold.js';
 
 export interface ProviderProgress {

@@ -1,10 +1,11 @@
 /** What the page of report.html is given: the report with shorter logs, and per trial what only our code knows. */
 import { type HistoryChange, historyChanges } from '../../compare/history.js';
 import { unlikeResources } from '../../compare/like-for-like.js';
-import { placeOf, providerTitle } from '../../compare/provider-title.js';
+import { placeOf } from '../../compare/provider-title.js';
 import { labelOf } from '../../compare/trials.js';
 import { trialKeyOf } from '../../model/event.js';
 import type { LogRecord, Report, TrialRecord } from '../../model/record.js';
+import { providerTitle } from '../../model/words.js';
 import { rerunTrial, shellLine } from '../rerun.js';
 import { verdictLine } from '../verdict.js';
 
