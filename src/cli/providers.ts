@@ -25,13 +25,13 @@ function asJson({ name, provider, preflight }: ProviderState): unknown {
 }
 
 function asText({ provider, preflight }: ProviderState): string {
-  const title = providerTitle(provider);
+  const title = `${providerTitle(provider)} `.padEnd(11);
   if (preflight.status === 'missing')
-    return `${title.padEnd(11)}missing  ${preflight.what}\n${' '.repeat(20)}fix: ${preflight.fix}\n`;
+    return `${title}missing  ${preflight.what}\n${' '.repeat(20)}fix: ${preflight.fix}\n`;
   const versions = Object.entries(preflight.versions).map(([what, version]) => `${what} ${version}`);
   const { capabilities } = provider;
   const lines = [
-    `${title.padEnd(11)}ready    ${versions.join(', ')}`,
+    `${title}ready    ${versions.join(', ')}`,
     `network: ${capabilities.networkModes.join(', ')}; compose: ${capabilities.compose ? 'yes' : 'no'}; limits: ${limits(provider)}; -n ${provider.defaultConcurrency}`,
     ...capabilities.notes,
     ...(preflight.warnings ?? []).map((warning) => `warning: ${warning}`),
