@@ -65,6 +65,14 @@ describe.skipIf(!isRoot).each(['/bin/sh', '/bin/bash'])('exec script under %s', 
     ]);
   });
 
+  test('ends after NUL bytes where grep sees no further than those, as BusyBox’s', async () => {
+    const bin = await mkdtemp(join(dir, 'bin-'));
+    const short = `#!/bin/sh\nPATH='${process.env['PATH']}'\nsed 's/\\x00.*//' | grep "$@"\n`;
+    await writeFile(join(bin, 'grep'), short, { mode: 0o755 });
+    const lines = await sh(startScript(job(['printf', 'a\\0'])), shell, `${bin}:${process.env['PATH']}`);
+    expect([decode(lines, 'o'), lines.at(-1)]).toEqual(['a\0', expect.stringMatching(/^E 0 /)]);
+  });
+
   test('a second start of the same exec is refused', async () => {
     const one = job(['sh', '-c', 'echo x']);
     await sh(startScript(one), shell);

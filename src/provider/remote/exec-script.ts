@@ -46,7 +46,8 @@ const OOM = `oom() { v=; for f in /sys/fs/cgroup/memory.events /sys/fs/cgroup/me
 
 /**
  * `follow DIR MARK CAP OUT ERR`: sends `o <base64>` and `e <base64>` from the offsets on, `.` now and then, and `E <code> <oom>`
- * at the end. `t` after a letter says that the stream was cut at the cap.
+ * at the end. `t` after a letter says that the stream was cut at the cap. The mark is looked for without NUL bytes: for BusyBox's grep
+ * a line ends at one.
  */
 const FOLLOW = `cut() { :; }
 follow() { d=$1 m=$2 cap=$3 oo=$4 eo=$5 od= ed= q=0
@@ -55,7 +56,7 @@ part() { tail -c +$(($2+1)) "$1" | head -c $3 | base64 | tr -d '\\n'; }
 pump() { s=$1 f=$2 o=$3 k=$4; end=; sz "$f"; moved=
 if [ $n -gt $cap ]; then lim=$cap; cut $s; else lim=$n; fi
 while [ $o -lt $lim ]; do c=$((lim-o)); [ $c -gt ${CHUNK} ] && c=${CHUNK}; printf '%s ' $s; part "$f" $o $c; echo; o=$((o+c)); moved=1; done
-if [ $n -gt $cap ]; then end=1; echo "$s"t; elif [ -n "$k" ]; then b=$((o-\${#m}-64)); [ $b -lt 0 ] && b=0; tail -c +$((b+1)) "$f" | head -c $((o-b)) | LC_ALL=C grep -qF "$m" && end=1; fi; }
+if [ $n -gt $cap ]; then end=1; echo "$s"t; elif [ -n "$k" ]; then b=$((o-\${#m}-64)); [ $b -lt 0 ] && b=0; tail -c +$((b+1)) "$f" | head -c $((o-b)) | tr -d '\\000' | LC_ALL=C grep -qF "$m" && end=1; fi; }
 while :; do k=; [ -f "$d/code" ] && k=1; moved1=
 if [ -z "$od" ]; then pump o "$d/out" $oo "$k"; oo=$o od=$end moved1=$moved; fi
 if [ -z "$ed" ]; then pump e "$d/err" $eo "$k"; eo=$o ed=$end; [ -n "$moved" ] && moved1=1; fi

@@ -69,13 +69,14 @@ function* header(entry: PlannedEntry, xattrs: Xattrs, mtimeNs: bigint): Generato
     gid: 0,
     size: extended.length,
     flag: 'x',
+    mtimeNs: 0n,
     link: '',
     device: null,
   });
   yield extended;
   yield padding(extended.length);
   const device = entry.type === 'char' || entry.type === 'block' ? entry.rdev : null;
-  yield block({ ...entry, name: path, link, size, flag: TYPE_FLAGS[entry.type], device });
+  yield block({ ...entry, name: path, link, size, mtimeNs, flag: TYPE_FLAGS[entry.type], device });
 }
 
 /** Seconds since the epoch with nine decimals, also before it. */
@@ -99,12 +100,13 @@ interface Block {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
+  readonly mtimeNs: bigint;
   readonly flag: string;
   readonly link: BytePath;
   readonly device: bigint | null;
 }
 
-function block({ name, mode, uid, gid, size, flag, link, device }: Block): Buffer {
+function block({ name, mode, uid, gid, size, mtimeNs, flag, link, device }: Block): Buffer {
   const out = Buffer.alloc(BLOCK);
   const octal = (value: number, at: number, width: number) => {
     const text = value.toString(8);
@@ -115,7 +117,8 @@ function block({ name, mode, uid, gid, size, flag, link, device }: Block): Buffe
   octal(uid, 108, 8);
   octal(gid, 116, 8);
   octal(size, 124, 12);
-  octal(0, 136, 12);
+  // BusyBox reads no time from pax.
+  octal(mtimeNs < 0n ? 0 : Number(mtimeNs / 1_000_000_000n), 136, 12);
   out.write(flag, 156, 'latin1');
   out.write(link.slice(0, 100), 157, 'latin1');
   out.write('ustar\0' + '00', 257, 'latin1');
