@@ -191,23 +191,28 @@ ${
   !named
     ? `tar $k -xpf "$t" --numeric-owner -C "$to" || exit 1`
     : `s=$(mktemp -d -p /var/tmp) && tar -xpf "$t" -C "$s" && chown -hR "$u:$g" "$s" || exit 1
-(cd "$s" && find . -mindepth 1 -maxdepth 1 -print0 | tar --null -T - -cf -) | tar $k -xpf - --numeric-owner -C "$to" || exit 1
+${ROOT_NOW}
+(cd "$s" && tar -cf - .) | tar $k -xpf - --numeric-owner -C "$to" && ${ROOT_AGAIN} || exit 1
 rm -rf "$s"`
 }
 rm -f "$t"; rmdir "\${t%/*}" 2>/dev/null; exit 0
 `;
 }
 
+/** The root of an archive says nothing about the destination: what it had before, and that again. */
+const ROOT_NOW = 'm=$(stat -c %a "$to") && o=$(stat -c %u:%g "$to") || exit 1';
+const ROOT_AGAIN = 'chown "$o" "$to" && chmod "$m" "$to" && touch "$to"';
+
 /**
- * What ADD unpacks, over whatever is there. The archive's own root says nothing about the destination; the directories that lead to it
- * are the owner's, what is in it is as the archive has it.
+ * What ADD unpacks, over whatever is there: the directories that lead to it are the owner's, what is in it is as the archive has it.
  */
 function unpackScript(remote: string, destination: string, owner: string | null): string {
   return `umask 022; t=${quote(remote)} to=${quote(destination)}
 ${ownedDirs(owner)}
 x=; tar --xattrs --xattrs-include=security.capability --version >/dev/null 2>&1 && x='--xattrs --xattrs-include=security.capability'
-follow "$to" && to=$real && dirs "$to" && m=$(stat -c %a "$to") && o=$(stat -c %u:%g "$to") || exit 1
-tar $x -xpf "$t" --numeric-owner -C "$to" && chown "$o" "$to" && chmod "$m" "$to" && touch "$to" || exit 1
+follow "$to" && to=$real && dirs "$to" || exit 1
+${ROOT_NOW}
+tar $x -xpf "$t" --numeric-owner -C "$to" && ${ROOT_AGAIN} || exit 1
 rm -f "$t"; rmdir "\${t%/*}" 2>/dev/null; exit 0
 `;
 }
