@@ -1,4 +1,5 @@
 /** ADD of a URL that only a proxy knows: fetched here, for builders that cannot. */
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,8 +11,8 @@ import { webAccess } from '../../util/web.js';
 import { usualConfig } from './base-config.js';
 import { planDockerfile } from './image-plan.js';
 
-async function setUp() {
-  const server = createServer((_, response) => response.end('a file'));
+async function setUp(body: string | Buffer = 'a file', keyword = 'ADD') {
+  const server = createServer((_, response) => response.end(body));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const proxy = await startProxy({
@@ -20,7 +21,7 @@ async function setUp() {
   });
   const dir = await mkdtemp(join(tmpdir(), 'plumbline-add-'));
   const dockerfile = join(dir, 'Dockerfile');
-  await writeFile(dockerfile, 'FROM debian:bookworm-slim\nADD http://files.plumbline.test/data /data\n');
+  await writeFile(dockerfile, `FROM debian:bookworm-slim\n${keyword} http://files.plumbline.test/data /data\n`);
   onTestFinished(async () => {
     await proxy.close();
     server.closeAllConnections();
@@ -48,6 +49,20 @@ test('comes through the proxy', async () => {
   const { steps } = await plan({ HTTP_PROXY: proxy.url.replace('//', '//me:pw@') });
   expect(steps.map(({ archives }) => archives.length)).toEqual([1]);
   expect(proxy.requests).toEqual([{ method: 'GET', target: 'files.plumbline.test:80', status: 200 }]);
+});
+
+test('a fetched archive is a file like any other', async () => {
+  const { plan, proxy } = await setUp(execFileSync('tar', ['-c', '-C', '/', 'etc/passwd']));
+  const { steps } = await plan({ HTTP_PROXY: proxy.url.replace('//', '//me:pw@') });
+  const [archive] = steps[0]?.archives ?? [];
+  expect(execFileSync('tar', ['-tf', archive?.hostPath ?? '']).toString()).toBe('f\n');
+});
+
+test('COPY takes no URL', async () => {
+  const { plan } = await setUp('a file', 'COPY');
+  await expect(plan({})).rejects.toThrow(
+    "Dockerfile:2: COPY http://files.plumbline.test/data /data: source can't be a URL for COPY",
+  );
 });
 
 test('a proxy that refuses is named without its credentials', async () => {
