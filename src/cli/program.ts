@@ -215,7 +215,7 @@ function addRun(program: Command, run: Run): void {
     .option('--keep-failed', 'keep the sandbox of a non-pass')
     .option('--emulated', 'run the chosen remote providers against our emulators of them; results are labelled')
     .option('--faults <file>', 'what the emulators do wrong (TOML, docs/providers.md); needs --emulated')
-    .option('--raw', 'no interventions of the provider adapter')
+    .option('--raw', 'no interventions of the provider adapter that can be left out')
     .option('--ve, --verifier-env <name=value>', 'variable for the verifier (repeatable)', collect)
     .option('--ek, --environment-kwarg <name=value>', 'setting of the provider (repeatable)', collect)
     .option('--env-file <file>', 'variables for the host templates of tasks')

@@ -125,7 +125,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
 
 /** The reply is lost or was an error of the servers in between: the sandbox may exist. */
 function isUnsure(error: PlumblineError): boolean {
-  if (error.type === 'NetworkError' || error.type === 'ProviderQuotaError') return true;
+  if (error.type === 'NetworkError') return true;
   const status = (error.details.cause as { statusCode?: unknown } | undefined)?.statusCode;
   return error.type === 'SandboxCreateError' && typeof status === 'number' && status >= 500;
 }

@@ -65,7 +65,7 @@ export async function prepareImage(preparer: Preparer, spec: ImageSpec, ctx: Pre
 /** Without organization and project the SDK cannot look: the image is then made, and "already there" is as good as found. */
 async function isRegistered(at: Cloud, name: string, { signal, onEvent }: ProviderContext): Promise<boolean> {
   if (at.config.organizationId === null || at.config.projectId === null) return false;
-  const what = `look for image ${name}`;
+  const what = 'look for the image';
   const mayRetry = (error: PlumblineError) => error.retryable;
   return retrying({ what, policy: at.policy, signal, onEvent, mayRetry }, async () => {
     const limit = at.tuning.requestSec * 1000;
