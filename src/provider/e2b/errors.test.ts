@@ -22,7 +22,7 @@ import {
   says,
   unaccounted,
 } from '../../testing/error-bench.js';
-import { buildError } from './build.js';
+import { buildError } from './build-error.js';
 import { type E2bCall, e2bError, hadNoEffect } from './errors.js';
 import { type E2bClient, type E2bSandbox, loadE2b } from './sdk.js';
 import { e2bShell } from './shell.js';

@@ -54,7 +54,9 @@ describeFaults('e2b', {
       unseen: { ...SDK_WAITS, truncate: 'the reply has no body', malformed: 'the reply has no body' },
     }),
     build('template.start'),
-    build('template.status'),
+    build('template.status', {
+      outlived: { hang: 'the build is ready before the last look at it is given up, and is then found by its tag' },
+    }),
     build('template.tag'),
   ],
   endings: {

@@ -84,6 +84,19 @@ export interface E2bTemplate {
   runCmd(command: string, options: { readonly user: string }): E2bTemplate;
 }
 
+export interface BuildSettings {
+  readonly cpuCount: number;
+  readonly memoryMB: number;
+  readonly skipCache: boolean;
+  readonly tags?: string[];
+  readonly onBuildLogs?: (entry: { readonly message: string; readonly level: string }) => void;
+}
+
+export interface BegunBuild {
+  readonly templateId: string;
+  readonly buildId: string;
+}
+
 export interface E2bClient {
   readonly Sandbox: {
     create(
@@ -108,17 +121,17 @@ export interface E2bClient {
     exists(name: string, options?: RequestOptions): Promise<boolean>;
     /** @param target `<name>:<tag>` */
     assignTags(target: string, tags: string[], options?: RequestOptions): Promise<unknown>;
-    build(
-      template: E2bTemplate,
-      name: string,
-      options: RequestOptions & {
-        readonly cpuCount: number;
-        readonly memoryMB: number;
-        readonly skipCache: boolean;
-        readonly tags?: string[];
-        readonly onBuildLogs: (entry: { readonly message: string; readonly level: string }) => void;
-      },
-    ): Promise<unknown>;
+    build(template: E2bTemplate, name: string, settings: RequestOptions & BuildSettings): Promise<unknown>;
+    /** Resolves when the build has begun. */
+    buildInBackground(template: E2bTemplate, name: string, settings: BuildSettings): Promise<BegunBuild>;
+    getBuildStatus(
+      build: BegunBuild,
+      options: RequestOptions & { readonly logsOffset: number },
+    ): Promise<{
+      readonly status: string;
+      readonly logEntries: readonly { readonly message: string }[];
+      readonly reason?: { readonly message: string };
+    }>;
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { buildError } from './build.js';
+import { buildError } from './build-error.js';
 
 /** As the SDK throws it. */
 function failed(message: string): Error {
