@@ -113,6 +113,7 @@ async function make(at: Cloud, { spec, platform, bases }: Wanted, name: string, 
     heard.onWord(silence.heard);
     try {
       await bounded({ ms: null, onExpiry, signal: AbortSignal.any([ctx.signal, silence.signal]) }, work);
+      await Promise.all([...heard.builders()].map(([, gone]) => gone())); // the SDK deletes its builder before it answers
       return true;
     } catch (error) {
       await sweep(at, heard.builders(error));
@@ -163,18 +164,23 @@ interface Heard {
   readonly emit: (event: SdkBuildEvent) => void;
   onWord(listener: (event: SdkBuildEvent) => void): void;
   log(): string;
-  /** Ids of the machines that built, from what was said and from the error. */
-  builders(error: unknown): string[];
+  /** The machines that built, from what was said and from the error: each is in the journal until it is said to be gone. */
+  builders(error?: unknown): ReadonlyMap<string, () => Promise<void>>;
 }
 
 const MAX_LOG = 1024 * 1024;
 
 function listenTo(ctx: PrepareContext): Heard {
   let log = '';
-  const builders = new Set<string>();
+  const builders = new Map<string, () => Promise<void>>();
   let tell: (event: SdkBuildEvent) => void = () => {};
   const find = (text: string) => {
-    for (const match of text.matchAll(/builder sandbox:? ([a-z0-9]+)/gi)) builders.add(match[1] ?? '');
+    for (const [, id = ''] of text.matchAll(/builder sandbox:? ([a-z0-9]+)/gi)) {
+      if (builders.has(id)) continue;
+      const announced = ctx.announce?.(id);
+      announced?.catch(() => undefined); // whoever says that it is gone is told
+      builders.set(id, async () => (await announced)?.());
+    }
   };
   return {
     onWord(listener) {
@@ -192,14 +198,17 @@ function listenTo(ctx: PrepareContext): Heard {
     },
     log: () => log,
     builders(error) {
-      find(errorMessage(error));
-      return [...builders];
+      if (error !== undefined) find(errorMessage(error));
+      return builders;
     },
   };
 }
 
-/** The SDK deletes its builder itself unless it was given up or cut off; the builder has no name by which `reap` could find it. */
-async function sweep(at: Cloud, builders: readonly string[]): Promise<void> {
-  // A builder that cannot be deleted now ends by its own timeout of 300 s; the build's error is the one to report.
-  await Promise.allSettled(builders.map((id) => removeById(at, id)));
+/** The SDK deletes its builder itself unless it was given up or cut off. What cannot be deleted now stays in the journal. */
+async function sweep(at: Cloud, builders: ReadonlyMap<string, () => Promise<void>>): Promise<void> {
+  const removals = [...builders].map(async ([id, gone]) => {
+    await removeById(at, id);
+    await gone();
+  });
+  await Promise.allSettled(removals); // the build's error is the one to report
 }
