@@ -9,6 +9,7 @@ import { COPY_CASES } from '../../testing/builder-copy-cases.js';
 import { STEP_CASES } from '../../testing/builder-step-cases.js';
 import { embeddedMachine } from '../../testing/embedded-machine.js';
 import { makeMiniBase, tarOfDirectory } from '../../testing/mini-base.js';
+import { sample } from '../../testing/sample.js';
 import { ROOT_HOST } from '../layer/host.js';
 import { compareManifests, type ManifestEntry, rootfsManifest } from '../manifest.js';
 import { hostPlatform } from '../platform.js';
@@ -147,31 +148,30 @@ async function engineBuild(one: BuilderCase, contextDir: string, dockerfile: str
   );
 }
 
-describe.each([...STEP_CASES, ...COPY_CASES].map((one, index) => ({ one, index, name: one.name })))(
-  '$name',
-  ({ one, index }) => {
-    test('gives what the engine gives', { timeout: SLOW }, async () => {
-      const { ours, theirs } = await prepare(one, index);
-      const file = join(work, 'dockerfiles', one.name.replaceAll(/\W/g, '-'), 'Dockerfile');
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, dockerfileText(one.dockerfile, `${TAG}:base`));
-      const twin = join(theirs, '..', `twin-${index}`);
-      writeFileSync(twin, dockerfileText(one.twin ?? one.dockerfile, `${TAG}:base`));
-      const tag = `${TAG}:case-${index}`;
-      if (one.fails) {
-        await expect(build(one, ours)).rejects.toThrow(one.fails);
-        await expect(engineBuild(one, theirs, twin, tag)).rejects.toThrow();
-        return;
-      }
-      const [result] = await Promise.all([build(one, ours), engineBuild(one, theirs, twin, tag)]);
-      const engine = await imageOfEngine(tag);
-      expect(comparableConfig(result.image.config.config)).toEqual(comparableConfig(engine.config.config));
-      expect(result.image.config).toMatchObject({ os: engine.config.os, architecture: engine.config.architecture });
-      const skip = one.skip ?? [];
-      const left = await manifestOf(engine, `engine-${index}`, skip);
-      const right = await manifestOf(result.image, `ours-${index}`, skip);
-      expect(differences(left, right)).toEqual([]);
-      expect(right.length).toBeGreaterThan(0);
-    });
-  },
-);
+const numbered = [...STEP_CASES, ...COPY_CASES].map((one, index) => ({ one, index, name: one.name }));
+
+describe.each(sample(numbered, 2, 1))('$name', ({ one, index }) => {
+  test('gives what the engine gives', { timeout: SLOW }, async () => {
+    const { ours, theirs } = await prepare(one, index);
+    const file = join(work, 'dockerfiles', one.name.replaceAll(/\W/g, '-'), 'Dockerfile');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, dockerfileText(one.dockerfile, `${TAG}:base`));
+    const twin = join(theirs, '..', `twin-${index}`);
+    writeFileSync(twin, dockerfileText(one.twin ?? one.dockerfile, `${TAG}:base`));
+    const tag = `${TAG}:case-${index}`;
+    if (one.fails) {
+      await expect(build(one, ours)).rejects.toThrow(one.fails);
+      await expect(engineBuild(one, theirs, twin, tag)).rejects.toThrow();
+      return;
+    }
+    const [result] = await Promise.all([build(one, ours), engineBuild(one, theirs, twin, tag)]);
+    const engine = await imageOfEngine(tag);
+    expect(comparableConfig(result.image.config.config)).toEqual(comparableConfig(engine.config.config));
+    expect(result.image.config).toMatchObject({ os: engine.config.os, architecture: engine.config.architecture });
+    const skip = one.skip ?? [];
+    const left = await manifestOf(engine, `engine-${index}`, skip);
+    const right = await manifestOf(result.image, `ours-${index}`, skip);
+    expect(differences(left, right)).toEqual([]);
+    expect(right.length).toBeGreaterThan(0);
+  });
+});

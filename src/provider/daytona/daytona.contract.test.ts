@@ -13,7 +13,7 @@ describeContract(
     running = await emulatedProvider('daytona', { env: process.env });
     return running?.provider ?? { skip: 'there is no local provider to stand behind the emulator' };
   },
-  { checks: sample(CONTRACT_CHECKS, 4) },
+  { checks: sample(CONTRACT_CHECKS, 6) },
 );
 
 afterAll(async () => {

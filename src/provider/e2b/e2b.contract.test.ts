@@ -13,7 +13,7 @@ describeContract(
     running = await emulatedProvider('e2b', { env: process.env });
     return running?.provider ?? { skip: 'there is no local provider to stand behind the emulator' };
   },
-  { checks: sample(CONTRACT_CHECKS, 4) },
+  { checks: sample(CONTRACT_CHECKS, 6, 3) },
 );
 
 afterAll(async () => {

@@ -20,7 +20,7 @@ import { createModalProvider } from './index.js';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'plumbline-modal-'));
 const known = KNOWN_FAILURES.modal ?? [];
-const chosen = new Set(sample(CONTRACT_CHECKS, 4, 1));
+const chosen = new Set(sample(CONTRACT_CHECKS, 6, 1));
 const problems: string[] = [];
 let emulator: RunningEmulator | null = null;
 

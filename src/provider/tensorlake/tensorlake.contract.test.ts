@@ -8,7 +8,7 @@ import { CONTRACT_CHECKS } from '../checks/index.js';
 
 /** Every fourth check, and the one that is known to fail; all of them with PLUMBLINE_FULL. */
 const known = KNOWN_FAILURES.tensorlake ?? [];
-const chosen = new Set(sample(CONTRACT_CHECKS, 4, 2));
+const chosen = new Set(sample(CONTRACT_CHECKS, 6, 2));
 const checks = CONTRACT_CHECKS.filter((check) => chosen.has(check) || known.some(({ check: id }) => id === check.id));
 
 let emulated: EmulatedProvider | null = null;

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { ImageSpec, PreparedImage } from '../../../model/image.js';
 import type { Owner, PrepareContext, Sandbox, SandboxProvider, SandboxSpec } from '../../../model/provider.js';
 import { CONTRACT_IMAGE, describeContract } from '../../../testing/contract.js';
+import { sample } from '../../../testing/sample.js';
 import { CONTRACT_CHECKS } from '../../checks/index.js';
 import { currentOwner } from '../../owner.js';
 import { createDockerProvider } from '../index.js';
@@ -29,7 +30,13 @@ const GROUPS = /^(lifecycle|network)\//;
 describeContract(
   'docker, in main of a compose project',
   async () => (skip ? { skip: 'no engine with compose answers' } : provider),
-  { image: SPEC, checks: CONTRACT_CHECKS.filter((check) => GROUPS.test(check.id)) },
+  {
+    image: SPEC,
+    checks: sample(
+      CONTRACT_CHECKS.filter((check) => GROUPS.test(check.id)),
+      2,
+    ),
+  },
 );
 
 const owner: Owner = {
