@@ -9,6 +9,7 @@ import { createBaseConfigs } from '../remote/base-config.js';
 import { remoteCapabilities } from '../remote/capabilities.js';
 import { imageDefaults } from '../remote/image-defaults.js';
 import { sourceOf } from '../remote/image-identity.js';
+import { once } from '../remote/once.js';
 import { remotePlatform } from '../remote/platform.js';
 import { remotePreflight } from '../remote/preflight.js';
 import { createPlanner } from '../remote/replay.js';
@@ -21,7 +22,7 @@ import { type Preparer, prepareSnapshot } from './image.js';
 import { listOurs, removeSandbox } from './list.js';
 import { snapshotSize } from './resources.js';
 import { createSandbox } from './sandbox.js';
-import { type DaytonaClient, loadDaytona } from './sdk.js';
+import { loadDaytona } from './sdk.js';
 
 /** At the start, and at most; halved while Daytona says that it is too many. */
 const CREATES_AT_ONCE = 8;
@@ -35,13 +36,14 @@ export function createDaytonaProvider(options: ProviderOptions): SandboxProvider
   const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
-  let loading: Promise<DaytonaClient> | null = null;
-  const cloud = async (): Promise<Cloud> => {
+  const client = once(async () => {
     if (config.connection === null) throw new ProviderAuthError('DAYTONA_API_KEY is not set');
-    loading ??= loadDaytona(config.connection);
+    return loadDaytona(config.connection);
+  });
+  const cloud = async (): Promise<Cloud> => {
     const { policy, requestTimeoutMs, pollMs, autoStopMinutes } = config;
-    const target = config.connection.target ?? null;
-    return { client: await loading, policy, requestTimeoutMs, pollMs, autoStopMinutes, target, creates };
+    const target = config.connection?.target ?? null;
+    return { client: await client(), policy, requestTimeoutMs, pollMs, autoStopMinutes, target, creates };
   };
   const preparer = async (): Promise<Preparer> => ({
     cloud: await cloud(),

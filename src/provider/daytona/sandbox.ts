@@ -1,16 +1,17 @@
 /** Creating a sandbox, and one that runs. */
-import { SandboxCreateError } from '../../exception/errors.js';
+import { type PlumblineError, SandboxCreateError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { sandboxLabels } from '../labels.js';
+import { holderOf } from '../remote/adaptive-limit.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
 import { startMainProcess } from '../remote/main-process.js';
 import { type Planner, replayImage } from '../remote/replay.js';
 import { runningSandbox } from '../remote/running.js';
 import { again, asSandbox, type Cloud } from './calls.js';
-import { daytonaError, statusOf } from './errors.js';
+import { daytonaError, isRepeatable, statusOf } from './errors.js';
 import { findSandbox, isOf, removeSandbox } from './list.js';
 import { createSettings, updateSettings } from './network.js';
 import { effectiveOf } from './resources.js';
@@ -101,7 +102,9 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
   };
   const options = { timeout: cloud.requestTimeoutMs };
   const { signal, onEvent, queued } = ctx;
-  const attempt = { what: 'create', call: 'create', signal, onEvent, queued } as const;
+  // room in a full account was waited for already
+  const mayRetry = (error: PlumblineError) => isRepeatable(error) && error.type !== 'ProviderQuotaError';
+  const attempt = { what: 'create', call: 'create', signal, onEvent, queued, mayRetry } as const;
   const post = async (): Promise<SandboxDto> => {
     try {
       return asSandbox((await cloud.client.sandboxApi.createSandbox(body, undefined, options)).data);
@@ -115,7 +118,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
       return found;
     }
   };
-  return again(cloud, attempt, () => cloud.creates.run(spec.name, post, ctx));
+  return again(cloud, attempt, () => cloud.creates.run(holderOf(spec), post, ctx));
 }
 
 /** @throws SandboxCreateError with the state and the reason in which it ended */

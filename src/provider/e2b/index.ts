@@ -8,6 +8,7 @@ import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createBaseConfigs } from '../remote/base-config.js';
 import { remoteCapabilities } from '../remote/capabilities.js';
 import { runtimeDefaults } from '../remote/image-config.js';
+import { once } from '../remote/once.js';
 import { remotePlatform } from '../remote/platform.js';
 import { remotePreflight } from '../remote/preflight.js';
 import { unsupportedImage } from '../remote/unsupported-image.js';
@@ -19,7 +20,7 @@ import { destroyRef, listOurs } from './list.js';
 import { type Preparer, quietPlanner, translate } from './plan.js';
 import { templateSize } from './resources.js';
 import { createSandbox } from './sandbox.js';
-import { type E2bClient, loadE2b } from './sdk.js';
+import { loadE2b } from './sdk.js';
 
 /** Create calls under way at once, at most; fewer while E2B says "too many". */
 const CREATES_AT_ONCE = 16;
@@ -32,11 +33,12 @@ export function createE2bProvider(options: ProviderOptions): SandboxProvider {
   const capabilities = capabilitiesOf(config);
   const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
-  let loading: Promise<E2bClient> | null = null;
-  const cloud = async (): Promise<Cloud> => {
+  const client = once(async () => {
     if (config.connection === null) throw new ProviderAuthError('E2B_API_KEY is not set');
-    loading ??= loadE2b(config.connection);
-    return { client: await loading, policy, requestTimeoutMs, lifetimeMs, creates };
+    return loadE2b(config.connection);
+  });
+  const cloud = async (): Promise<Cloud> => {
+    return { client: await client(), policy, requestTimeoutMs, lifetimeMs, creates };
   };
   const preparer = async ({ owner, announce }: Pick<Preparer, 'owner' | 'announce'>): Promise<Preparer> => ({
     cloud: await cloud(),

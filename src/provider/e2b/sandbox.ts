@@ -3,6 +3,7 @@ import { PlumblineError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { nameLabels, sandboxLabels } from '../labels.js';
+import { holderOf } from '../remote/adaptive-limit.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
 import { startMainProcess } from '../remote/main-process.js';
@@ -10,7 +11,7 @@ import { type Planner, replayImage } from '../remote/replay.js';
 import { retrying } from '../remote/retry.js';
 import { runningSandbox } from '../remote/running.js';
 import { again, type Cloud, limited } from './calls.js';
-import { e2bError, hadNoEffect } from './errors.js';
+import { e2bError, hadNoEffect, statusOf } from './errors.js';
 import { findByLabels, killNamed, look, removeSandbox } from './list.js';
 import { createOptions, updateOptions } from './network.js';
 import { effectiveOf } from './resources.js';
@@ -86,7 +87,9 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
   const { client, lifetimeMs, policy } = cloud;
   const named = nameLabels(spec.name, spec.owner);
   let unsure = false;
-  const mayRetry = (error: PlumblineError) => hadNoEffect(error) || (error.retryable && isUnsure(error));
+  const mayRetry = (error: PlumblineError) =>
+    // room in a full account was waited for already
+    error.type !== 'ProviderQuotaError' && (hadNoEffect(error) || (error.retryable && isUnsure(error)));
   const { signal, onEvent, queued } = ctx;
   return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     if (unsure) {
@@ -113,7 +116,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
       }
     };
     try {
-      return await cloud.creates.run(spec.name, once, ctx);
+      return await cloud.creates.run(holderOf(spec), once, ctx);
     } catch (error) {
       unsure ||= !(error instanceof PlumblineError) || !hadNoEffect(error);
       // What an abort leaves behind is removed by the guard, by name; here only what has arrived already.
@@ -126,6 +129,5 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
 /** The reply is lost or was an error of the servers in between: the sandbox may exist. */
 function isUnsure(error: PlumblineError): boolean {
   if (error.type === 'NetworkError') return true;
-  const status = (error.details.cause as { statusCode?: unknown } | undefined)?.statusCode;
-  return error.type === 'SandboxCreateError' && typeof status === 'number' && status >= 500;
+  return error.type === 'SandboxCreateError' && (statusOf(error.details.cause) ?? 0) >= 500;
 }

@@ -53,7 +53,11 @@ async function create(
     { what: 'create the sandbox of a stage', call: 'create', signal, onEvent, mayRetry },
     async (attempt) => {
       const found = attempt === 1 ? undefined : (await findByLabels(cloud, nameLabels(name, owner), onEvent))[0];
-      if (found !== undefined) return client.Sandbox.connect(found.sandboxId, { timeoutMs: LIFETIME_MS, signal });
+      if (found !== undefined) {
+        return limited(cloud, 'connect', signal, (limit) =>
+          client.Sandbox.connect(found.sandboxId, { timeoutMs: LIFETIME_MS, signal: limit }),
+        );
+      }
       return limited(cloud, 'create', signal, (limit) =>
         client.Sandbox.create(template, { metadata, timeoutMs: LIFETIME_MS, signal: limit }),
       );

@@ -19,9 +19,8 @@ export function newBuildTag(): string {
 
 /** Looking, marking, and starting a build with the same tag again: the newer build replaces the older one (e2b-dev/infra, August 2026). */
 export function isRepeatable(error: PlumblineError): boolean {
-  return (
-    error.type === 'NetworkError' || error.type === 'ProviderRateLimitError' || error.type === 'ProviderQuotaError'
-  );
+  const passing = ['NetworkError', 'ProviderRateLimitError', 'ProviderQuotaError'];
+  return error.retryable && passing.includes(error.type);
 }
 
 /** Whether a build with this tag has succeeded. @param ref with its tag: without one, a name whose build failed exists too */

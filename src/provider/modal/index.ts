@@ -10,6 +10,7 @@ import { remoteCapabilities } from '../remote/capabilities.js';
 import { EMULATOR_KEYS } from '../remote/emulated.js';
 import { imageDefaults } from '../remote/image-defaults.js';
 import { sourceOf } from '../remote/image-identity.js';
+import { once } from '../remote/once.js';
 import { remotePlatform } from '../remote/platform.js';
 import { remotePreflight } from '../remote/preflight.js';
 import { createPlanner } from '../remote/replay.js';
@@ -39,12 +40,13 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
   const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
-  let loading: Promise<ModalClient> | null = null;
-  let connecting: Promise<Cloud> | null = null;
-
-  const connect = async (): Promise<Cloud> => {
-    loading ??= loadModal(config.connection);
-    const client = await loading;
+  let opened: ModalClient | null = null;
+  const load = once(async () => {
+    opened = await loadModal(config.connection);
+    return opened;
+  });
+  const cloud = once(async (): Promise<Cloud> => {
+    const client = await load();
     const { tokenId, oauthRefreshToken } = client.profile;
     if (!tokenId && !oauthRefreshToken) throw new ProviderAuthError(NO_CREDENTIALS);
     if (tokenId === EMULATOR_KEYS.modal && !emulated) throw new ProviderAuthError(EMULATORS_PROFILE);
@@ -53,15 +55,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
       client.apps.fromName(config.app, { createIfMissing: true }),
     );
     return { client, app, policy, requestTimeoutMs, idleMs, creates };
-  };
-  const cloud = (): Promise<Cloud> => {
-    const known = connecting ?? connect();
-    connecting = known;
-    known.catch(() => {
-      connecting = null; // the next one asks again
-    });
-    return known;
-  };
+  });
   const preparer = async (): Promise<Preparer> => ({
     cloud: await cloud(),
     baseConfigs,
@@ -125,8 +119,7 @@ export function createModalProvider(options: ProviderOptions): SandboxProvider {
     destroy: async (ref) => destroyRef(await cloud(), ref),
 
     async close() {
-      const open = await loading?.catch(() => null); // what was never opened needs no closing
-      open?.close();
+      opened?.close();
     },
   };
 }

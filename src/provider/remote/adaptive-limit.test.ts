@@ -2,18 +2,20 @@ import { describe, expect, test, vi } from 'vitest';
 import { ProviderQuotaError, ProviderRateLimitError } from '../../exception/errors.js';
 import { createAdaptiveLimit } from './adaptive-limit.js';
 
+const of = (name: string, trial = name) => ({ name, trial });
+
 describe('adaptive limit', () => {
   test('halves at a rate limit, rises again after successes, never goes below one', async () => {
     const limit = createAdaptiveLimit(8);
     const refuse = () =>
-      limit.run('x', async () => {
+      limit.run(of('x'), async () => {
         throw new ProviderRateLimitError('429');
       });
     await expect(refuse()).rejects.toThrow('429');
     expect(limit.limit).toBe(4);
     for (let i = 0; i < 4; i += 1) await refuse().catch(() => undefined);
     expect(limit.limit).toBe(1);
-    for (let i = 0; i < 2; i += 1) await limit.run('x', async () => undefined);
+    for (let i = 0; i < 2; i += 1) await limit.run(of('x'), async () => undefined);
     expect(limit.limit).toBe(2);
   });
 
@@ -24,7 +26,7 @@ describe('adaptive limit', () => {
     const order: number[] = [];
     await Promise.all(
       [1, 2, 3, 4, 5].map((n) =>
-        limit.run('x', async () => {
+        limit.run(of('x'), async () => {
           running += 1;
           most = Math.max(most, running);
           await new Promise(setImmediate);
@@ -48,7 +50,7 @@ describe('adaptive limit', () => {
         return result;
       },
     });
-    const run = (name: string) => limit.run('x', async () => seen.push(`${name}: work`), ctx(name));
+    const run = (name: string) => limit.run(of('x'), async () => seen.push(`${name}: work`), ctx(name));
     await Promise.all([run('first'), run('second')]);
     expect(seen.filter((line) => line.startsWith('first'))).toEqual(['first: creating', 'first: work']);
     expect(seen.filter((line) => line.startsWith('second'))).toEqual([
@@ -64,15 +66,15 @@ describe('adaptive limit', () => {
     const limit = createAdaptiveLimit(1);
     let release = () => {};
     const first = limit.run(
-      'x',
+      of('x'),
       () =>
         new Promise<void>((resolve) => {
           release = resolve;
         }),
     );
     const controller = new AbortController();
-    const second = limit.run('x', async () => 'never', { signal: controller.signal });
-    const third = limit.run('x', async () => 'third');
+    const second = limit.run(of('x'), async () => 'never', { signal: controller.signal });
+    const third = limit.run(of('x'), async () => 'third');
     controller.abort(new Error('left'));
     await expect(second).rejects.toThrow('left');
     release();
@@ -108,10 +110,10 @@ describe('adaptive limit', () => {
           return wait;
         },
       };
-      await limit.run('a', create('a'));
-      const second = limit.run('b', create('b'), ctx);
+      await limit.run(of('a'), create('a'));
+      const second = limit.run(of('b'), create('b'), ctx);
       await vi.waitFor(() =>
-        expect(events).toContain('the account is full: waiting until one of our 1 sandboxes has gone'),
+        expect(events).toContain('the account is full: waiting until one of 1 other sandboxes of ours has gone'),
       );
       limit.gone('never-was');
       expect(asked()).toBe(2);
@@ -124,7 +126,7 @@ describe('adaptive limit', () => {
     test('one that went between the question and the answer is not waited for', async () => {
       const limit = createAdaptiveLimit(4, SOON);
       const { create, inside } = account(1);
-      await limit.run('a', create('a'));
+      await limit.run(of('a'), create('a'));
       const work = async () => {
         const answer = create('b');
         return answer().finally(() => {
@@ -132,24 +134,35 @@ describe('adaptive limit', () => {
           limit.gone('a');
         });
       };
-      expect(await limit.run('b', work)).toBe('b'); // asked again at once: nothing will ring any more
+      expect(await limit.run(of('b'), work)).toBe('b'); // asked again at once: nothing will ring any more
     });
 
     test('without a sandbox of ours the refusal stands, and so it does after the longest wait', async () => {
       const { create, inside } = account(1);
       inside.add('somebody else');
-      await expect(createAdaptiveLimit(4, SOON).run('b', create('b'))).rejects.toThrow(ProviderQuotaError);
+      await expect(createAdaptiveLimit(4, SOON).run(of('b'), create('b'))).rejects.toThrow(ProviderQuotaError);
       const impatient = createAdaptiveLimit(4, { askAgainMs: 5, longestMs: 40 });
-      await impatient.run('a', async () => 'a');
-      await expect(impatient.run('b', create('b'))).rejects.toThrow(ProviderQuotaError);
+      await impatient.run(of('a'), async () => 'a');
+      await expect(impatient.run(of('b'), create('b'))).rejects.toThrow(ProviderQuotaError);
+    });
+
+    test('a trial does not wait for its own sandbox, nor anybody for an account that does not pay', async () => {
+      const limit = createAdaptiveLimit(4, SOON);
+      const { create } = account(1);
+      await limit.run(of('main', 'trial-1'), create('main'));
+      await expect(limit.run(of('verifier', 'trial-1'), create('verifier'))).rejects.toThrow(ProviderQuotaError);
+      const unpaid = async () => {
+        throw new ProviderQuotaError('402', { retryable: false });
+      };
+      await expect(limit.run(of('other'), unpaid)).rejects.toThrow('402');
     });
 
     test('an abort ends the wait', async () => {
       const limit = createAdaptiveLimit(4, SOON);
       const { create } = account(1);
-      await limit.run('a', create('a'));
+      await limit.run(of('a'), create('a'));
       const controller = new AbortController();
-      const waiting = limit.run('b', create('b'), {
+      const waiting = limit.run(of('b'), create('b'), {
         signal: controller.signal,
         onEvent: (state) => {
           if (state.startsWith('the account')) queueMicrotask(() => controller.abort(new Error('left')));

@@ -3,19 +3,30 @@
  * Where the account is full, a create waits until a sandbox of ours has gone.
  */
 import { ProviderQuotaError, ProviderRateLimitError } from '../../exception/errors.js';
-import type { ProviderContext } from '../../model/provider.js';
+import type { ProviderContext, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 
 export interface AdaptiveLimit {
   /**
    * Waits for a slot, and for room in the account, off the caller's clock. The wait ends with the signal's reason.
-   * @param name of what `work` creates: it holds room in the account until `gone`
+   * @param holder what `work` creates: it holds room in the account until `gone`
    */
-  run<T>(name: string, work: () => Promise<T>, ctx?: Partial<ProviderContext>): Promise<T>;
+  run<T>(holder: Holder, work: () => Promise<T>, ctx?: Partial<ProviderContext>): Promise<T>;
   /** What bears this name takes no room any more; said of something that never did, it changes nothing. */
   gone(name: string): void;
   /** Slots at this moment. */
   readonly limit: number;
+}
+
+export interface Holder {
+  readonly name: string;
+  /** Its trial: nobody waits for what belongs to the same one, which may stay until after that wait. */
+  readonly trial: string;
+}
+
+/** A sandbox as a holder of room. */
+export function holderOf({ name, labels }: Pick<SandboxSpec, 'name' | 'labels'>): Holder {
+  return { name, trial: labels['trial'] ?? name };
 }
 
 export interface RoomWait {
@@ -35,7 +46,7 @@ export function createAdaptiveLimit(most: number, room: RoomWait = ROOM_WAIT): A
   let running = 0;
   let successes = 0;
   const queue: (() => void)[] = [];
-  const holding = new Set<string>();
+  const holding = new Map<string, string>();
   const leaving = createBell();
 
   const next = () => {
@@ -95,19 +106,20 @@ export function createAdaptiveLimit(most: number, room: RoomWait = ROOM_WAIT): A
     get limit() {
       return limit;
     },
-    async run(name, work, ctx = {}) {
+    async run({ name, trial }, work, ctx = {}) {
       const ends = performance.now() + room.longestMs;
       for (;;) {
         const rung = leaving.count;
         try {
           const result = await once(work, ctx);
-          holding.add(name);
+          holding.set(name, trial);
           return result;
         } catch (error) {
-          const full = error instanceof ProviderQuotaError && performance.now() < ends;
-          // nothing of ours is there to wait for: it is the request, or somebody else's sandboxes
-          if (!full || (holding.size === 0 && leaving.count === rung)) throw error;
-          ctx.onEvent?.(`the account is full: waiting until one of our ${holding.size} sandboxes has gone`);
+          const full = error instanceof ProviderQuotaError && error.retryable && performance.now() < ends;
+          const others = [...holding.values()].filter((holder) => holder !== trial).length;
+          // nothing is there to wait for: it is the request, or somebody else's sandboxes
+          if (!full || (others === 0 && leaving.count === rung)) throw error;
+          ctx.onEvent?.(`the account is full: waiting until one of ${others} other sandboxes of ours has gone`);
           const waiting = leaving.after(rung, room.askAgainMs, ctx.signal);
           await (ctx.queued?.(waiting) ?? waiting);
         }

@@ -2,9 +2,11 @@
  * What the APIs of the services have no word for, and an emulator of ours tells beside them: where the bytes of an image come from. A local
  * provider makes some bases from a Debian mirror where no registry can be reached, and an emulated record must not call that a pull.
  */
+import { NetworkError } from '../../exception/errors.js';
 import type { PreparedImage, Provenance } from '../../model/image.js';
 import type { SandboxProvider } from '../../model/provider.js';
 import { type Web, webAccess } from '../../util/web.js';
+import { bounded } from '../bounded.js';
 import type { ProviderOptions } from '../options.js';
 
 /** The body of its answer. */
@@ -33,9 +35,12 @@ export function toldByEmulator(provider: SandboxProvider, { env }: Pick<Provider
 }
 
 async function factsOf(url: string, web: Web, signal: AbortSignal): Promise<ImageFacts | null> {
+  const onExpiry = () => new NetworkError(`${url}: no answer within ${LIMIT_MS} ms`);
   try {
-    const reply = await web.fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]) });
-    return reply.ok ? ((await reply.json()) as ImageFacts) : null;
+    return await bounded({ ms: LIMIT_MS, onExpiry, signal }, async (limit) => {
+      const reply = await web.fetch(url, { signal: limit });
+      return reply.ok ? ((await reply.json()) as ImageFacts) : null;
+    });
   } catch {
     signal.throwIfAborted();
     return null; // an older emulator, or one that has gone: then it is not known, which is what the record says

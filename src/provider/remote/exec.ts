@@ -276,10 +276,12 @@ class RemoteRun {
 
   /** What the killed command wrote before it died. Not to get it is no failure: the deadline has passed. */
   private async drain(): Promise<void> {
-    const limit = AbortSignal.timeout(DRAIN_MS);
+    const limit = new AbortController(); // Node 20 forgets a timeout that only AbortSignal.any holds
+    const timer = setTimeout(() => limit.abort(new ExecError('drained')), DRAIN_MS);
     const script = followScript({ id: this.id, mark: this.mark, cap: this.cap }, this.out.offset, this.err.offset);
     const saved = this.outcome;
-    await this.listen(script, limit).catch(() => undefined);
+    await this.listen(script, limit.signal).catch(() => undefined);
+    clearTimeout(timer);
     this.outcome = saved ?? 'stopped';
     this.out.flush();
     this.err.flush();

@@ -6,6 +6,7 @@ import { NetworkError } from '../../exception/errors.js';
 import { CERTIFICATE_FIX, isUntrusted } from '../../util/certificate.js';
 import { type ProxyEnv, ProxySettingError, proxyFor } from '../../util/proxy.js';
 import { ProxyError, webAccess } from '../../util/web.js';
+import { bounded } from '../bounded.js';
 
 export interface Explanation {
   readonly cause: 'proxy' | 'certificate';
@@ -22,14 +23,12 @@ export async function explainUnreachable(
   env: ProxyEnv,
   signal?: AbortSignal,
 ): Promise<Explanation | null> {
-  const limit = AbortSignal.timeout(LIMIT_MS);
+  const onExpiry = () => new NetworkError(`${url}: no answer within ${LIMIT_MS} ms`);
   try {
-    const response = await webAccess(env).fetch(url, {
-      method: 'HEAD',
-      redirect: 'manual',
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    await bounded({ ms: LIMIT_MS, onExpiry, signal }, async (limit) => {
+      const response = await webAccess(env).fetch(url, { method: 'HEAD', redirect: 'manual', signal: limit });
+      await response.body?.cancel();
     });
-    await response.body?.cancel();
     return null;
   } catch (error) {
     signal?.throwIfAborted();

@@ -1,5 +1,5 @@
 /** The SDK, and lifecycle calls of it that may be repeated. */
-import { HarnessError } from '../../exception/errors.js';
+import { NetworkError } from '../../exception/errors.js';
 import { bounded } from '../bounded.js';
 import type { AdaptiveLimit } from '../remote/adaptive-limit.js';
 import { type Attempt, createCaller } from '../remote/calls.js';
@@ -42,6 +42,6 @@ export async function answered<T>(
   work: (client: SdkClient) => Promise<T>,
 ): Promise<T> {
   const ms = tuning.requestSec * 1000 + SDK_SLACK_MS;
-  const onExpiry = () => new HarnessError(`${what}: the SDK did not answer within ${ms} ms`);
+  const onExpiry = () => new NetworkError(`${what}: no answer within ${ms} ms`, { origin: 'provider' });
   return bounded({ ms, onExpiry }, () => work(sdk.client(tuning.requestSec)));
 }

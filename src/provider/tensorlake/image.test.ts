@@ -17,7 +17,11 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /** Imports an image with these SDK functions. @returns what happened, in order */
-async function importing(load: SdkImages['import'], remove: (id: string) => Promise<void> = async () => undefined) {
+async function importing(
+  load: SdkImages['import'],
+  remove: (id: string) => Promise<void> = async () => undefined,
+  tries = 1,
+) {
   const said: string[] = [];
   const sdk = {
     images: { find: async () => null, import: load },
@@ -31,7 +35,7 @@ async function importing(load: SdkImages['import'], remove: (id: string) => Prom
   const config = readConfig({
     env: { TENSORLAKE_API_KEY: 'x' },
     stateDir: dir,
-    settings: { 'tensorlake.tries': '1' },
+    settings: { 'tensorlake.tries': String(tries), 'tensorlake.first_pause_ms': '1' },
   });
   const { tuning } = config;
   const baseConfigs = async () => ({
@@ -72,12 +76,39 @@ async function importing(load: SdkImages['import'], remove: (id: string) => Prom
 
 const MESSAGE = { type: 'status', message: 'Started builder sandbox sbx7' };
 
-test('a builder is announced as soon as it is heard of, and struck out when the SDK has deleted it', async () => {
+test('a builder is announced as soon as it is heard of, and struck out when it is gone', async () => {
   const said = await importing(async (_ref, _options, emit) => {
     emit(MESSAGE);
     emit(MESSAGE);
   });
-  expect(said).toEqual(['announce sbx7', 'strike sbx7']);
+  expect(said).toEqual(['announce sbx7', 'delete sbx7', 'strike sbx7']);
+});
+
+test('one that could not be deleted stays in the journal, and is tried again after the try that succeeds', async () => {
+  let tries = 0;
+  let refusals = 2; // both tries of the first removal
+  const said = await importing(
+    async (_ref, _options, emit) => {
+      tries += 1;
+      emit({ type: 'status', message: `Started builder sandbox sbx${tries}` });
+      if (tries === 1) throw new Error('error sending request');
+    },
+    async () => {
+      refusals -= 1;
+      if (refusals >= 0) throw new Error('error sending request');
+    },
+    2,
+  );
+  expect(said).toEqual([
+    'announce sbx1',
+    'delete sbx1',
+    'delete sbx1',
+    'announce sbx2',
+    'delete sbx1',
+    'delete sbx2',
+    'strike sbx1',
+    'strike sbx2',
+  ]);
 });
 
 test('that of a build that broke off is deleted, and struck out when that was answered', async () => {

@@ -113,8 +113,6 @@ async function make(at: Cloud, { spec, platform, bases }: Wanted, name: string, 
     heard.onWord(silence.heard);
     try {
       await bounded({ ms: null, onExpiry, signal: AbortSignal.any([ctx.signal, silence.signal]) }, work);
-      await Promise.all([...heard.builders()].map(([, gone]) => gone())); // the SDK deletes its builder before it answers
-      return true;
     } catch (error) {
       await sweep(at, heard.builders(error));
       ctx.signal.throwIfAborted();
@@ -122,8 +120,11 @@ async function make(at: Cloud, { spec, platform, bases }: Wanted, name: string, 
       if (isAlreadyRegistered(error) && (await isRegisteredOrUnknown(at, name, ctx))) return false;
       throw mapImageError(error, kind, what, heard.log());
     } finally {
+      heard.onWord(() => {}); // a build that was given up goes on talking
       silence.stop();
     }
+    await sweep(at, heard.builders()); // the SDK has deleted its own; one of an earlier try may be left
+    return true;
   });
 }
 
@@ -165,7 +166,7 @@ interface Heard {
   onWord(listener: (event: SdkBuildEvent) => void): void;
   log(): string;
   /** The machines that built, from what was said and from the error: each is in the journal until it is said to be gone. */
-  builders(error?: unknown): ReadonlyMap<string, () => Promise<void>>;
+  builders(error?: unknown): Map<string, () => Promise<void>>;
 }
 
 const MAX_LOG = 1024 * 1024;
@@ -205,9 +206,10 @@ function listenTo(ctx: PrepareContext): Heard {
 }
 
 /** The SDK deletes its builder itself unless it was given up or cut off. What cannot be deleted now stays in the journal. */
-async function sweep(at: Cloud, builders: ReadonlyMap<string, () => Promise<void>>): Promise<void> {
+async function sweep(at: Cloud, builders: Map<string, () => Promise<void>>): Promise<void> {
   const removals = [...builders].map(async ([id, gone]) => {
     await removeById(at, id);
+    builders.delete(id);
     await gone();
   });
   await Promise.allSettled(removals); // the build's error is the one to report

@@ -7,6 +7,7 @@ import type { ProviderOptions } from '../options.js';
 import { createAdaptiveLimit } from '../remote/adaptive-limit.js';
 import { createBaseConfigs } from '../remote/base-config.js';
 import { remoteCapabilities } from '../remote/capabilities.js';
+import { once } from '../remote/once.js';
 import { remotePlatform } from '../remote/platform.js';
 import { createPlanner } from '../remote/replay.js';
 import { unsupportedImage } from '../remote/unsupported-image.js';
@@ -19,7 +20,7 @@ import { createLabelStore } from './label-store.js';
 import { destroyRef, listOurs } from './list.js';
 import { preflight } from './preflight.js';
 import { createSandbox } from './sandbox.js';
-import { loadSdk, type Sdk } from './sdk.js';
+import { loadSdk } from './sdk.js';
 
 /** At the start, and at most; halved while Tensorlake says that it is too many. */
 const CREATES_AT_ONCE = 16;
@@ -32,11 +33,7 @@ export function createTensorlakeProvider(options: ProviderOptions): SandboxProvi
   const baseConfigs = options.baseConfigs ?? createBaseConfigs(options.env);
   const plan = createPlanner(baseConfigs, emulated, webAccess(options.env));
   const creates = createAdaptiveLimit(CREATES_AT_ONCE);
-  let loading: Promise<Sdk> | null = null;
-  const load = () => {
-    loading ??= loadSdk(config);
-    return loading;
-  };
+  const load = once(() => loadSdk(config));
   const cloud = async (): Promise<Cloud> => {
     if (config.apiKey === null) throw new ProviderAuthError('TENSORLAKE_API_KEY is not set');
     const sdk = await load().catch((error: unknown) => {

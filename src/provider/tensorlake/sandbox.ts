@@ -4,6 +4,7 @@ import type { PreparedImage } from '../../model/image.js';
 import type { ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { sandboxLabels } from '../labels.js';
+import { holderOf } from '../remote/adaptive-limit.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startMainProcess } from '../remote/main-process.js';
 import { type Planner, replayImage } from '../remote/replay.js';
@@ -39,7 +40,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   await store.put(name, sandboxLabels(spec));
   const state = { id: null as string | null };
   const open = async () => {
-    state.id = await create(cloud, requestOf(input, name), ctx);
+    state.id = await create(input, requestOf(input, name));
     const info = await untilRunning(cloud, state.id, ctx);
     const shell = await createShell({
       sdk,
@@ -52,7 +53,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   };
   const { info, shell, defaults, interventions } = await open().catch(async (error: unknown) => {
     await removeQuietly(cloud, state.id ?? name);
-    cloud.creates.gone(name);
+    cloud.creates.gone(spec.name);
     throw error;
   });
   return runningSandbox({
@@ -69,7 +70,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
     onEvent: ctx.onEvent,
     async remove() {
       await removeById(cloud, info.sandboxId, ctx.onEvent);
-      cloud.creates.gone(name);
+      cloud.creates.gone(spec.name);
       await store.forget(name);
     },
   });
@@ -109,9 +110,10 @@ function requestOf({ cloud, spec, image }: SandboxInput, name: string): SdkCreat
 }
 
 /** The id. A try whose answer was lost may have made the sandbox: it is looked for by its name before the next one. */
-async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderContext): Promise<string> {
+async function create({ cloud, spec, ctx }: SandboxInput, request: SdkCreateRequest): Promise<string> {
   const { signal, onEvent, queued } = ctx;
   const what = 'create';
+  // room in a full account was waited for already
   const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
   const post = async () => {
     try {
@@ -124,7 +126,7 @@ async function create(cloud: Cloud, request: SdkCreateRequest, ctx: ProviderCont
   };
   return trying(cloud, { what, call: 'create', signal, onEvent, queued, mayRetry }, async (tries) => {
     const found = tries > 1 ? await find(cloud, request.name, ctx) : null;
-    return found === null ? cloud.creates.run(request.name, post, ctx) : takenOver(found, ctx);
+    return found === null ? cloud.creates.run(holderOf(spec), post, ctx) : takenOver(found, ctx);
   });
 }
 

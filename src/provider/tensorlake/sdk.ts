@@ -55,7 +55,6 @@ export interface SdkSandbox {
     options: { args: string[]; env?: Record<string, string>; user?: string; workingDir?: string; stdinMode?: 'closed' },
   ): Promise<SdkProcess>;
   getProcess(pid: number): Promise<SdkProcess>;
-  killProcess(pid: number): Promise<void>;
   followOutput(pid: number, options: { signal?: AbortSignal }): AsyncIterable<SdkOutputEvent>;
   readFile(path: string): Promise<Uint8Array>;
   writeFile(path: string, data: Uint8Array): Promise<void>;
@@ -78,8 +77,6 @@ export interface SdkImages {
   find(name: string): Promise<{ readonly name: string; readonly id: string; readonly snapshotId: string } | null>;
   import(ref: string, options: SdkBuildOptions, emit: (event: SdkBuildEvent) => void): Promise<unknown>;
   build(dockerfile: string, options: SdkBuildOptions, emit: (event: SdkBuildEvent) => void): Promise<unknown>;
-  list(): Promise<readonly { readonly name: string }[]>;
-  remove(name: string): Promise<void>;
 }
 
 export interface Sdk {
@@ -96,8 +93,6 @@ interface Module {
   readonly Sandbox: { connect(options: object): Promise<SdkSandbox> };
   readonly SandboxClient: new (options: object, internal: boolean) => SdkClient;
   findSandboxImageByName: SdkImages['find'];
-  listSandboxImages: SdkImages['list'];
-  deleteSandboxImage: SdkImages['remove'];
   importSandboxImage(ref: string, options: SdkBuildOptions, deps: Emit): Promise<unknown>;
   createSandboxImage(dockerfile: string, options: SdkBuildOptions, deps: Emit): Promise<unknown>;
 }
@@ -126,8 +121,6 @@ export async function loadSdk(config: TensorlakeConfig): Promise<Sdk> {
   return {
     images: {
       find: (name) => lent(() => sdk.findSandboxImageByName(name)),
-      list: () => lent(() => sdk.listSandboxImages()),
-      remove: (name) => lent(() => sdk.deleteSandboxImage(name)),
       import: (ref, options, emit) => lent(() => sdk.importSandboxImage(ref, options, { emit })),
       build: (dockerfile, options, emit) => lent(() => sdk.createSandboxImage(dockerfile, options, { emit })),
     },

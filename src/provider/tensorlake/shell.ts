@@ -169,13 +169,13 @@ async function* follow(calls: SdkSandbox, streams: SdkSandbox, pid: number, sign
       const next = iterator.next();
       next.catch(() => undefined); // it may fail after we have stopped waiting for it
       for (;;) {
-        const quiet = new Promise<'quiet'>((resolve) => {
-          setTimeout(() => resolve('quiet'), ended ? LAST_LINES_MS : QUIET_MS).unref();
-        });
-        const first = await bounded({ ms: null, onExpiry: dead, signal }, () => Promise.race([next, quiet]));
-        if (first === 'quiet') {
+        const quiet = { ms: ended ? LAST_LINES_MS : QUIET_MS, onExpiry: () => new Quiet(), signal };
+        const first = await bounded(quiet, () => next).catch(unlessQuiet);
+        if (first === null) {
           if (ended) throw dead();
-          ended = (await calls.getProcess(pid)).status !== 'running';
+          ended =
+            (await bounded({ ms: LOOK_LIMIT_MS, onExpiry: dead, signal }, () => calls.getProcess(pid))).status !==
+            'running';
           continue;
         }
         if (first.done === true) return;
@@ -187,6 +187,14 @@ async function* follow(calls: SdkSandbox, streams: SdkSandbox, pid: number, sign
     // The SDK lets go of its side only; the request itself ends with the process or with the sandbox.
     done.abort(new Error('no longer followed'));
   }
+}
+
+/** Nothing came for a while: no failure yet. */
+class Quiet extends Error {}
+
+function unlessQuiet(error: unknown): null {
+  if (error instanceof Quiet) return null;
+  throw error;
 }
 
 async function endWithoutWord(sandbox: SdkSandbox, pid: number): Promise<Error> {
