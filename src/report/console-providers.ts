@@ -131,10 +131,11 @@ export function warningSection(report: Report, layout: Layout): string[] {
   const found = report.trials.flatMap((trial) => trial.warnings.map((warning) => ({ trial, warning })));
   for (const [code, list] of sortedEntries(groupBy(found, ({ warning }) => warning.code))) {
     const names = [...new Set(list.map(({ trial }) => `${trial.task} on ${placeOf(trial)}`))];
-    const message = list[0]?.warning.message ?? '';
-    lines.push(
-      ...paragraph(`${code}, ${plural(names.length, 'trial')}: ${message} (${someOf(names, MAX_NAMED)})`, '  ', layout),
-    );
+    const messages = [...new Set(list.map(({ warning }) => warning.message))];
+    // one of several words is one trial's only
+    const example = messages.length > 1 ? `for example, ${names[0] ?? ''}: ` : '';
+    const text = `${code}, ${plural(names.length, 'trial')}: ${example}${messages[0] ?? ''}`;
+    lines.push(...paragraph(`${text} (${someOf(names, MAX_NAMED)})`, '  ', layout));
   }
   return section('Warnings', lines, layout);
 }

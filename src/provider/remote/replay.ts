@@ -67,7 +67,7 @@ export async function baseInstead(error: unknown, way: WayOut, ctx: PrepareConte
   } catch (cause) {
     ctx.signal.throwIfAborted();
     if (!(cause instanceof PlumblineError)) throw cause;
-    ctx.onEvent(`no replay: ${cause.message}`);
+    ctx.onLog(`no replay: ${cause.message}\n`);
     throw error; // it says more than why there is no way out
   } finally {
     await rm(tmp, { recursive: true, force: true });

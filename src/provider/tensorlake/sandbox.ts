@@ -9,6 +9,7 @@ import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startMainProcess } from '../remote/main-process.js';
 import { type Planner, replayImage } from '../remote/replay.js';
 import { runningSandbox } from '../remote/running.js';
+import { REMOTE_DIR } from '../remote/shell.js';
 import { answered, type Cloud, trying } from './calls.js';
 import { isConflict, mapError } from './errors.js';
 import { labelsText } from './label-store.js';
@@ -48,6 +49,8 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
       keepBackground: !spec.raw,
       requestSec: tuning.daemonSec,
     });
+    // by us, and not by the daemon as the parent of a file, it has the mode that it is to have
+    await shell.script(`mkdir -p -m 711 ${REMOTE_DIR}`, { limitMs: INTERVENTIONS_LIMIT_MS, signal: ctx.signal });
     await shell.write(LABELS_FILE, Buffer.from(labelsText(spec.owner, sandboxLabels(spec))), ctx.signal);
     return { info, shell, ...(await settle(input, shell)) };
   };
