@@ -26,13 +26,13 @@ export const again = createCaller(e2bError, (error) => error.retryable);
 const SLACK_MS = 1_000;
 
 /**
- * For calls that take a signal. The SDK joins it with its own limit by `AbortSignal.any`, and Node 20 forgets a limit that nothing
- * else holds on to: such a call can hang for ever.
+ * The SDK joins its own limit with other signals by `AbortSignal.any`, and Node 20 forgets a limit that nothing else holds on to: such a
+ * call can hang for ever. This limit is ours.
  */
 export async function limited<T>(
   { requestTimeoutMs }: Cloud,
   what: string,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const seconds = requestTimeoutMs / 1000;

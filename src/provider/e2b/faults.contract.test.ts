@@ -51,7 +51,7 @@ describeFaults('e2b', {
     build('template.file'),
     build('template.upload', {
       credential: 'none: the upload goes to a signed URL',
-      unseen: { ...SDK_WAITS, truncate: 'the reply has no body', malformed: 'the reply has no body' },
+      unseen: { truncate: 'the reply has no body', malformed: 'the reply has no body' },
     }),
     build('template.start'),
     build('template.status', {

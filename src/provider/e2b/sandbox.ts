@@ -62,7 +62,7 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   ctx.onEvent('running');
   const setNetwork = (next: NetworkPolicy, signal?: AbortSignal) =>
     again(cloud, { what: 'setNetwork', call: 'control', signal, onEvent }, () =>
-      created.updateNetwork(updateOptions(next)),
+      limited(cloud, 'setNetwork', signal, () => created.updateNetwork(updateOptions(next))),
     );
   return runningSandbox({
     id: created.sandboxId,

@@ -142,7 +142,7 @@ function watchSilence(seconds: number, what: string): Silence {
   const controller = new AbortController();
   const expire = () => {
     const message = `${what}: nothing was heard of it for ${seconds} s`;
-    controller.abort(new ImageBuildError(message, { origin: 'provider', retryable: true }));
+    controller.abort(new NetworkError(message, { origin: 'provider' }));
   };
   let timer = setTimeout(expire, seconds * 1000);
   return {

@@ -1,6 +1,6 @@
 /** Scripts and files in a Tensorlake sandbox: processes of its daemon, their output followed line by line. */
 import { randomBytes } from 'node:crypto';
-import { ExecError, type PlumblineError, SandboxLostError, TransferError } from '../../exception/errors.js';
+import { ExecError, NetworkError, type PlumblineError, SandboxLostError, TransferError } from '../../exception/errors.js';
 import { bounded } from '../bounded.js';
 import type { RemoteShell, ScriptEnd, ScriptHooks } from '../remote/shell.js';
 import { type Doing, isNotFound, mapError } from './errors.js';
@@ -163,7 +163,7 @@ const LAST_LINES_MS = 3_000;
 async function* follow(calls: SdkSandbox, streams: SdkSandbox, pid: number, signal: AbortSignal | undefined) {
   const done = new AbortController();
   const iterator = streams.followOutput(pid, { signal: done.signal })[Symbol.asyncIterator]();
-  const dead = () => new ExecError('the output of an ended process did not come', { retryable: true });
+  const dead = () => new NetworkError('the output of an ended process did not come', { origin: 'provider' });
   try {
     for (let ended = false; ; ) {
       const next = iterator.next();
