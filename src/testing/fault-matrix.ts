@@ -71,7 +71,7 @@ export function describeFaults(name: ProviderName, matrix: FaultMatrix): GetBenc
   const getBench: GetBench = (skip) => opened ?? skip('there is no local provider to stand behind the emulator');
   const numbered = calls.map((call, index) => ({ ...call, index }));
 
-  describe.each(sample(numbered, 4))('$call', (one) => {
+  describe.each(sample(numbered, 6))('$call', (one) => {
     const doing = (bench: FaultBench) => within(limitMs, one.by ?? bench.work[one.does], bench);
 
     test.for(sample(ONCE, 6, one.index).map((fault) => [nameOf(fault), fault] as const))(

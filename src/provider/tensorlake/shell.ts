@@ -1,6 +1,12 @@
 /** Scripts and files in a Tensorlake sandbox: processes of its daemon, their output followed line by line. */
 import { randomBytes } from 'node:crypto';
-import { ExecError, NetworkError, type PlumblineError, SandboxLostError, TransferError } from '../../exception/errors.js';
+import {
+  ExecError,
+  NetworkError,
+  type PlumblineError,
+  SandboxLostError,
+  TransferError,
+} from '../../exception/errors.js';
 import { bounded } from '../bounded.js';
 import type { RemoteShell, ScriptEnd, ScriptHooks } from '../remote/shell.js';
 import { type Doing, isNotFound, mapError } from './errors.js';
