@@ -15,6 +15,7 @@ import type { ProviderName } from '../model/words.js';
 import { createRedactor } from '../record/redact.js';
 import type { AttemptInput } from '../trial/types.js';
 import { HOST, makeGateOptions } from './records.js';
+import { TRIAL_SETTINGS } from './trial-fixture.js';
 
 /** mulberry32: the same seed gives the same floats in [0, 1). */
 export function seededRandom(seed: number): () => number {
@@ -99,17 +100,7 @@ export function makeIdleProvider(name: ProviderName, overrides: Partial<SandboxP
   };
 }
 
-export const SETTINGS: TrialSettings = {
-  agent: 'oracle',
-  timeoutMultiplier: 1,
-  agentTimeoutMultiplier: null,
-  verifierTimeoutMultiplier: null,
-  environmentBuildTimeoutMultiplier: null,
-  forceBuild: false,
-  raw: false,
-  verifierEnv: {},
-  keep: 'never',
-};
+export const SETTINGS: TrialSettings = TRIAL_SETTINGS;
 
 export function makeOptions(dir: string, overrides: Partial<RunOptions> = {}): RunOptions {
   return {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createTrialFixture, type TrialFixture } from '../testing/trial-fixture.js';
+import { createTrialFixture, TRIAL_SETTINGS, type TrialFixture } from '../testing/trial-fixture.js';
 import { attemptBound, sandboxLifetimeMs } from './bound.js';
 
 let fixture: TrialFixture;
@@ -8,17 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.remove());
 
-const settings = {
-  agent: 'oracle',
-  timeoutMultiplier: 1,
-  agentTimeoutMultiplier: null,
-  verifierTimeoutMultiplier: null,
-  environmentBuildTimeoutMultiplier: null,
-  forceBuild: false,
-  raw: false,
-  verifierEnv: {},
-  keep: 'never',
-} as const;
+const settings = TRIAL_SETTINGS;
 /** Collecting and teardown. */
 const OURS = 120 + 60;
 

@@ -1,10 +1,10 @@
 /** Creating a sandbox, and one that runs. */
-import { type PlumblineError, SandboxCreateError } from '../../exception/errors.js';
+import { SandboxCreateError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { sandboxLabels } from '../labels.js';
-import { holderOf } from '../remote/adaptive-limit.js';
+import { holderOf, unlessFull } from '../remote/adaptive-limit.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
 import { startMainProcess } from '../remote/main-process.js';
@@ -102,9 +102,14 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<Sandbo
   };
   const options = { timeout: cloud.requestTimeoutMs };
   const { signal, onEvent, queued } = ctx;
-  // room in a full account was waited for already
-  const mayRetry = (error: PlumblineError) => isRepeatable(error) && error.type !== 'ProviderQuotaError';
-  const attempt = { what: 'create', call: 'create', signal, onEvent, queued, mayRetry } as const;
+  const attempt = {
+    what: 'create',
+    call: 'create',
+    signal,
+    onEvent,
+    queued,
+    mayRetry: unlessFull(isRepeatable),
+  } as const;
   const post = async (): Promise<SandboxDto> => {
     try {
       return asSandbox((await cloud.client.sandboxApi.createSandbox(body, undefined, options)).data);

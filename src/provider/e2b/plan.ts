@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ImageSource, ImageSpec } from '../../model/image.js';
+import type { ImageSpec } from '../../model/image.js';
 import type { Owner, PrepareContext, ProviderContext } from '../../model/provider.js';
 import type { Web } from '../../util/web.js';
 import { type BaseConfigs, usualConfig } from '../remote/base-config.js';
-import { imageName, sourceOf } from '../remote/image-identity.js';
+import { type DockerfileSource, imageName, sourceOf } from '../remote/image-identity.js';
 import { type ImagePlan, planDockerfile, unknownBase } from '../remote/image-plan.js';
 import { pinnedName } from '../remote/pin-bases.js';
 import { remotePlatform } from '../remote/platform.js';
@@ -41,10 +41,7 @@ export function quietPlanner(preparer: Preparer): Planner {
 }
 
 /** Throws what `planDockerfile` throws: nothing is looked up, read or built. */
-export async function translate(
-  source: Extract<ImageSource, { kind: 'dockerfile' }>,
-  emulated: boolean,
-): Promise<void> {
+export async function translate(source: DockerfileSource, emulated: boolean): Promise<void> {
   const signal = new AbortController().signal;
   const baseConfigs: BaseConfigs = async (_ref, platform) => ({
     config: usualConfig(platform),

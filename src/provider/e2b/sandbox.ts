@@ -3,7 +3,7 @@ import { PlumblineError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { nameLabels, sandboxLabels } from '../labels.js';
-import { holderOf } from '../remote/adaptive-limit.js';
+import { holderOf, unlessFull } from '../remote/adaptive-limit.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
 import { startMainProcess } from '../remote/main-process.js';
@@ -87,9 +87,7 @@ async function create({ cloud, spec, ctx, image }: SandboxInput): Promise<E2bSan
   const { client, lifetimeMs, policy } = cloud;
   const named = nameLabels(spec.name, spec.owner);
   let unsure = false;
-  const mayRetry = (error: PlumblineError) =>
-    // room in a full account was waited for already
-    error.type !== 'ProviderQuotaError' && (hadNoEffect(error) || (error.retryable && isUnsure(error)));
+  const mayRetry = unlessFull((error) => hadNoEffect(error) || (error.retryable && isUnsure(error)));
   const { signal, onEvent, queued } = ctx;
   return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     if (unsure) {

@@ -4,7 +4,7 @@ import type { PreparedImage } from '../../model/image.js';
 import type { NetworkPolicy, ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { KEEP_ALIVE } from '../keep-alive.js';
 import { nameLabels, sandboxLabels } from '../labels.js';
-import { holderOf } from '../remote/adaptive-limit.js';
+import { holderOf, unlessFull } from '../remote/adaptive-limit.js';
 import { isTransient } from '../remote/exec.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startKeepAlive } from '../remote/keep-alive.js';
@@ -112,8 +112,7 @@ async function create(input: SandboxInput): Promise<ModalSandbox> {
       throw modalError(error, 'create', 'create');
     }
   };
-  // room in a full account was waited for already
-  const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
+  const mayRetry = unlessFull((error) => error.retryable);
   return await retrying({ what: 'create', policy, signal, mayRetry, onEvent, queued }, async () => {
     try {
       return await cloud.creates.run(holderOf(spec), once, ctx);

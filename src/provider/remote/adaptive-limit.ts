@@ -2,7 +2,7 @@
  * How many creates may be under way: halved when the provider says "too many at once", raised again by one after a run of successes.
  * Where the account is full, a create waits until a sandbox of ours has gone.
  */
-import { ProviderQuotaError, ProviderRateLimitError } from '../../exception/errors.js';
+import { type PlumblineError, ProviderQuotaError, ProviderRateLimitError } from '../../exception/errors.js';
 import type { ProviderContext, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 
@@ -27,6 +27,11 @@ export interface Holder {
 /** A sandbox as a holder of room. */
 export function holderOf({ name, labels }: Pick<SandboxSpec, 'name' | 'labels'>): Holder {
   return { name, trial: labels['trial'] ?? name };
+}
+
+/** For `mayRetry` of a create: room in a full account has been waited for already, and its refusal stands. */
+export function unlessFull(mayRetry: (error: PlumblineError) => boolean): (error: PlumblineError) => boolean {
+  return (error) => error.type !== 'ProviderQuotaError' && mayRetry(error);
 }
 
 export interface RoomWait {

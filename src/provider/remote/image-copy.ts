@@ -19,6 +19,7 @@ import {
   bytesOf,
   type FileTree,
   HostTree,
+  PLAIN_DIRECTORY,
   resolveInTree,
   type TreeNode,
   textOf,
@@ -244,7 +245,7 @@ async function nodeOf(tree: FileTree, path: BytePath): Promise<TreeNode | null> 
 class EmptyTree implements FileTree {
   readonly keepsCapabilities = false;
   async lstat(path: BytePath): Promise<TreeNode | null> {
-    return path === '/' ? ROOT : null;
+    return path === '/' ? PLAIN_DIRECTORY : null;
   }
   async list(): Promise<BytePath[]> {
     return [];
@@ -253,15 +254,3 @@ class EmptyTree implements FileTree {
     throw new RangeError(`nothing is at ${textOf(path)}`);
   }
 }
-
-const ROOT: TreeNode = {
-  type: 'directory',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtimeNs: 0n,
-  linkId: null,
-  target: null,
-  rdev: 0n,
-};

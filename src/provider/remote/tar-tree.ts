@@ -8,6 +8,7 @@ import {
   baseOf,
   type FileTree,
   joinPath,
+  PLAIN_DIRECTORY,
   parentOf,
   type TreeNode,
   textOf,
@@ -21,22 +22,10 @@ interface Placed {
   readonly host: Buffer | null;
 }
 
-const PLAIN: TreeNode = {
-  type: 'directory',
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtimeNs: 0n,
-  linkId: null,
-  target: null,
-  rdev: 0n,
-};
-
 export class TarTree implements FileTree {
   /** The archive holds no extended attributes. */
   readonly keepsCapabilities = false;
-  private readonly nodes = new Map<BytePath, Placed>([['/', { node: PLAIN, host: null }]]);
+  private readonly nodes = new Map<BytePath, Placed>([['/', { node: PLAIN_DIRECTORY, host: null }]]);
   private readonly children = new Map<BytePath, Set<BytePath>>([['/', new Set()]]);
 
   private constructor(private readonly dir: string) {}
@@ -64,13 +53,14 @@ export class TarTree implements FileTree {
 
   /** Another name for what the sandbox had behind links; a name that the archive has itself stays what it is. */
   alias(path: BytePath, real: BytePath): void {
-    if (!this.nodes.has(path)) this.place(path, { node: { ...PLAIN, type: 'symlink', target: real }, host: null });
+    if (!this.nodes.has(path))
+      this.place(path, { node: { ...PLAIN_DIRECTORY, type: 'symlink', target: real }, host: null });
   }
 
   private async add(entry: TarEntry): Promise<void> {
     const path = pathOf(entry.name);
     const { mode, uid, gid, mtimeNs } = entry;
-    const node: TreeNode = { ...PLAIN, mode, uid, gid, mtimeNs };
+    const node: TreeNode = { ...PLAIN_DIRECTORY, mode, uid, gid, mtimeNs };
     switch (entry.type) {
       case 'directory':
         return this.place(path, { node, host: null });
@@ -97,7 +87,8 @@ export class TarTree implements FileTree {
   }
 
   private place(path: BytePath, placed: Placed): void {
-    if (path !== '/' && !this.nodes.has(parentOf(path))) this.place(parentOf(path), { node: PLAIN, host: null });
+    if (path !== '/' && !this.nodes.has(parentOf(path)))
+      this.place(parentOf(path), { node: PLAIN_DIRECTORY, host: null });
     this.nodes.set(path, placed);
     if (placed.node.type === 'directory') this.children.set(path, this.children.get(path) ?? new Set());
     if (path !== '/') this.children.get(parentOf(path))?.add(baseOf(path));

@@ -1,6 +1,7 @@
 /** Images that a provider can never make: found at plan time, by translating them and building nothing. */
 import { EnvironmentDefinitionError } from '../../exception/errors.js';
-import type { ImageSource, ImageSpec } from '../../model/image.js';
+import type { ImageSpec } from '../../model/image.js';
+import type { DockerfileSource } from './image-identity.js';
 import { platformGap } from './platform.js';
 
 /** Thrown at an instruction that has no counterpart at the provider; whoever follows the Dockerfile adds file and line. */
@@ -21,7 +22,7 @@ export async function unsupportedImage(
   image: ImageSpec,
   provider: string,
   emulated: boolean,
-  translate: (source: Extract<ImageSource, { kind: 'dockerfile' }>) => Promise<unknown>,
+  translate: (source: DockerfileSource) => Promise<unknown>,
 ): Promise<string | null> {
   const gap = platformGap(image, provider, emulated);
   if (gap !== null) return gap;

@@ -1,10 +1,10 @@
 /** Creating a sandbox, and one that runs. */
-import { ExecError, type PlumblineError, SandboxCreateError } from '../../exception/errors.js';
+import { ExecError, SandboxCreateError } from '../../exception/errors.js';
 import type { PreparedImage } from '../../model/image.js';
 import type { ProviderContext, Sandbox, SandboxSpec } from '../../model/provider.js';
 import { sleep } from '../../util/deadline.js';
 import { sandboxLabels } from '../labels.js';
-import { holderOf } from '../remote/adaptive-limit.js';
+import { holderOf, unlessFull } from '../remote/adaptive-limit.js';
 import type { RuntimeDefaults } from '../remote/image-config.js';
 import { startMainProcess } from '../remote/main-process.js';
 import { type Planner, replayImage } from '../remote/replay.js';
@@ -49,10 +49,9 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
       keepBackground: !spec.raw,
       requestSec: tuning.daemonSec,
     });
-    // by us, and not by the daemon as the parent of a file, it has the mode that it is to have
-    await shell.script(`mkdir -p -m 711 ${REMOTE_DIR}`, { limitMs: INTERVENTIONS_LIMIT_MS, signal: ctx.signal });
+    const intervened = await intervene(input, shell);
     await shell.write(LABELS_FILE, Buffer.from(labelsText(spec.owner, sandboxLabels(spec))), ctx.signal);
-    return { info, shell, ...(await settle(input, shell)) };
+    return { info, shell, ...(await settle(input, shell, intervened)) };
   };
   const { info, shell, defaults, interventions } = await open().catch(async (error: unknown) => {
     await removeQuietly(cloud, state.id ?? name);
@@ -79,17 +78,26 @@ export async function createSandbox(input: SandboxInput): Promise<Sandbox> {
   });
 }
 
-/** From a fresh machine to one in which a task can start. */
-async function settle({ cloud, spec, ctx, image, plan }: SandboxInput, shell: TensorlakeShell) {
-  const { signal } = ctx;
-  const { policy } = cloud;
+/** Our directory, made by us and not by the daemon as the parent of a file, so that it has its mode; then what is mended. */
+async function intervene({ spec, ctx: { signal } }: SandboxInput, shell: TensorlakeShell): Promise<string[]> {
   let words = '';
   const onStdout = (text: string) => {
     words += text;
   };
-  if (!spec.raw) await shell.script(INTERVENTIONS, { limitMs: INTERVENTIONS_LIMIT_MS, signal, onStdout });
+  const script = `mkdir -p -m 711 ${REMOTE_DIR}\n${spec.raw ? '' : INTERVENTIONS}`;
+  await shell.script(script, { limitMs: INTERVENTIONS_LIMIT_MS, signal, onStdout });
   // `background`: shell.ts
-  const interventions = spec.raw ? [] : ['background', ...parseInterventions(words)];
+  return spec.raw ? [] : ['background', ...parseInterventions(words)];
+}
+
+/** From there to a machine in which a task can start. */
+async function settle(
+  { cloud, spec, ctx, image, plan }: SandboxInput,
+  shell: TensorlakeShell,
+  interventions: readonly string[],
+) {
+  const { signal } = ctx;
+  const { policy } = cloud;
   if (image.source === 'replayed') {
     const defaults: RuntimeDefaults = await replayImage({ image: spec.image.spec, plan, shell, policy }, ctx);
     await startMainProcess(shell, { defaults, env: spec.env }, policy, ctx);
@@ -116,8 +124,7 @@ function requestOf({ cloud, spec, image }: SandboxInput, name: string): SdkCreat
 async function create({ cloud, spec, ctx }: SandboxInput, request: SdkCreateRequest): Promise<string> {
   const { signal, onEvent, queued } = ctx;
   const what = 'create';
-  // room in a full account was waited for already
-  const mayRetry = (error: PlumblineError) => error.retryable && error.type !== 'ProviderQuotaError';
+  const mayRetry = unlessFull((error) => error.retryable);
   const post = async () => {
     try {
       return (await answered(cloud, what, (client) => client.create(request))).sandboxId;

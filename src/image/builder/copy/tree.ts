@@ -154,7 +154,7 @@ export class ContextTree implements FileTree {
   }
 
   private constructor() {
-    const node = { ...EMPTY_NODE, type: 'directory', mode: 0o755 } as const;
+    const node = PLAIN_DIRECTORY;
     this.nodes.set('/', { node, host: Buffer.from('/nonexistent') });
     this.children.set('/', []);
   }
@@ -193,6 +193,9 @@ export class ContextTree implements FileTree {
 }
 
 const EMPTY_NODE = { mode: 0, uid: 0, gid: 0, size: 0, mtimeNs: 0n, linkId: null, target: null, rdev: 0n };
+
+/** A directory of which nothing is known. */
+export const PLAIN_DIRECTORY: TreeNode = { ...EMPTY_NODE, type: 'directory', mode: 0o755 };
 
 function typeOf(stat: BigIntStats): NodeType {
   if (stat.isFile()) return 'file';
